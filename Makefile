@@ -1,11 +1,11 @@
-# One command for each thing a developer does. Each makes what it needs, and is quick the second time.
+# One command for each development task. Each builds what it needs, and is quick the second time.
 
 PYTHON ?= python3
 CLUSTER ?= embedded
 KUBE_CONTEXT ?=
 ARGS ?=
-# Tests wait more than they work; each worker has a control plane of its own (0.4 GB).
-WORKERS ?= 4
+# Tests wait more than they work; each worker has a control plane of its own (0.6 GB).
+WORKERS ?= 5
 IMAGE ?= keywright:0.1.0
 BASE_IMAGE ?=
 
@@ -14,19 +14,19 @@ UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 DEV := .venv/bin
 DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
-# A test run starts some hundreds of processes; compiled once, they need not compile everything anew.
+# A test run starts some hundreds of processes: compiled files are kept, so that each does not compile again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image archive node-image mutants docs docs-check clean
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
-demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
+demo: .cache/demo/.made ## run the demo: a key is issued, used and renewed in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: ## every test of the product but those of test-faults: on a real API server and on kind, if available (ARGS for pytest, without kind; CLUSTER=kind for that alone)
+test: ## run the tests of the product except test-faults, on a real API server and, if available, on kind (ARGS for pytest, without kind; CLUSTER=kind for kind alone)
 ifeq ($(CLUSTER),kind)
 	@$(MAKE) --no-print-directory test-kind
 else
@@ -42,7 +42,7 @@ test-api: .venv/.made .cache/archive/.made
 
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind"
 
-test-testbed: .venv/.made ## the tests of what the tests stand on: emulated clouds, readers, faults, the demo
+test-testbed: .venv/.made ## run the tests of the testbed: emulated clouds, clients, faults, the demo
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest $(PARALLEL) tests/testbed $(ARGS)
@@ -50,17 +50,17 @@ test-testbed: .venv/.made ## the tests of what the tests stand on: emulated clou
 test-kind-here: .venv/.made
 	@$(DEV)/python -m tests.kind
 
-retest: .venv/.made ## what failed in the last run once more, alone: a test that then passes keeps time badly, and must be mended
+retest: .venv/.made ## rerun the failed tests of the last run alone; one that now passes depends on timing and must be fixed
 	@$(DEV)/python -m pytest --last-failed --last-failed-no-failures none $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
+test-faults: .venv/.made ## run the tests of faults and failovers in real time, on a quiet machine
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m pytest -m faults $(ARGS)
 
-test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
+test-kind: .venv/.made ## test the shipped Deployment and pods on a kind cluster (needs docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts and pages
+check: .venv/.made ## check lint, format, types, import layers, links, words, and that generated parts and pages are current
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -72,56 +72,63 @@ check: .venv/.made ## lint, format, types, layers, links, words of the docs, gen
 	$(DEV)/python -m tools.dashboard --check
 	$(DEV)/python -m tools.drawings --check
 
-fix: .venv/.made ## format, and fix what the linter can
+fix: .venv/.made ## format the code, and apply the fixes of the linter
 	$(DEV)/ruff check --fix
 	$(DEV)/ruff format
 
-crds: .venv/.made ## write the generated lists and rules into the CRDs
+crds: .venv/.made ## write the generated lists and rules of the CRDs
 	$(DEV)/python -m tools.crds
 
-reference: .venv/.made ## write the reference pages that follow from the CRDs and the code
+reference: .venv/.made ## write docs/reference/ from the CRDs and the code
 	$(DEV)/python -m tools.reference
 
-gitops: .venv/.made ## write the patch for Argo CD's ConfigMap from the Lua scripts
+gitops: .venv/.made ## write the patch of Argo CD's ConfigMap from the Lua scripts
 	$(DEV)/python -m tools.gitops
 
 screens: .venv/.made ## draw the screens of docs/cli.md from a real run
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.screens
 
-dashboard: .venv/.made ## write the dashboard for Grafana from its panels, and draw it for the docs from a real run
+dashboard: .venv/.made ## write the Grafana dashboard from its panels, and draw docs/dashboard.svg from a real run (three minutes)
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.dashboard
 
-drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and from a trace of a renewal
+drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and a trace of a renewal
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.drawings
 
-bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
+bench: .venv/.made ## measure speed, API calls and memory, next to a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
 
-attack: .venv/.made ## a hostile tenant beside honest ones for two minutes: no other tenant is affected
+attack: .venv/.made ## run a hostile tenant next to ten others for two minutes: no other tenant may be affected (four minutes)
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tests.attack $(ARGS)
 
-fuzz: .venv/.made ## an hour of objects that no schema refuses (ARGS="--minutes 5"); what is found is kept in tests/fuzz/seeds
+fuzz: .venv/.made ## fuzz for an hour with objects that no schema refuses (ARGS="--minutes 5"); findings are written to tests/fuzz/seeds
 	@$(DEV)/python -m tests.fuzz $(ARGS)
 
-soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas (ARGS="--minutes 2 --kills 3")
+soak: .venv/.made ## renew 2,000 keys that are valid for 30 s, with two replicas, for 20 minutes (ARGS="--minutes 2 --kills 3")
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
-mutants: .cache/mutants/.made ## whether the unit tests notice 400 changes of planning/ and secrets/, half an hour (ARGS="--sample 40 --seed 2")
+mutants: .cache/mutants/.made ## check that the unit tests notice 400 small changes of planning/ and secrets/ (half an hour; ARGS="--sample 40 --seed 2")
 	@.cache/mutants/bin/python -m tools.mutants .cache/mutants/copy $(ARGS)
 
-docs: .cache/docs/.made ## the documentation site, in dist/site
+docs: .cache/docs/.made ## build the documentation site in dist/site (VERSION=0.2.0: as a version of several, in dist/versions)
 	@.cache/docs/bin/python -m tools.site .cache/site
+ifdef VERSION
+	@.cache/docs/bin/python -m tools.site_versions $(VERSION)
+	@.cache/docs/bin/zensical build --strict --config-file .mkdocs-version.yml
+	@.cache/docs/bin/python -m tools.site_versions $(VERSION) --publish
+	@echo "dist/versions/$(VERSION)/index.html"
+else
 	@rm -rf dist/site && mkdir -p dist
 	@.cache/docs/bin/zensical build --strict
 	@echo "dist/site/index.html"
+endif
 
-docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromium (needs chromium and npm)
+docs-check: .venv/.made docs ## check accessibility and layout of the site in Chromium (needs chromium and npm)
 	@$(DEV)/python -m tools.docs_check $(ARGS)
 
 lock: $(UV) ## resolve the dependencies again, with hashes
@@ -131,24 +138,26 @@ lock: $(UV) ## resolve the dependencies again, with hashes
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
+	printf '%s\n' 'anthropic>=2.14' boto3 'langchain-openai>=1.7' 'strands-agents[openai]>=1.62' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/recipes.txt
+	echo 'litellm[proxy]>=1.108.7,<1.108.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/litellm.txt
 	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
+image: .venv/.made ## build the container image, with its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
 	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
 
-archive: .venv/.made .cache/archive/.made ## the program in one file, dist/keywright.pyz, and a krew manifest for it (ARGS="--platform linux/arm64")
+archive: .venv/.made .cache/archive/.made ## build the program as one file, dist/keywright.pyz, and its krew manifest (ARGS="--platform linux/arm64")
 	@$(DEV)/python -m tools.archive $(ARGS)
 
-node-image: .cache/demo/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
+node-image: .cache/demo/.made ## build a node image for kind from Debian packages and Go modules, if no image can be pulled (root)
 	@$(DEMO)/python -m testbed.clusters.kind --node-image
 
-packages: ## what Debian has for a docker engine and a node of our own (root; at once where nothing is missing)
+packages: ## install the Debian packages for a docker engine and a node image (root; does nothing if none is missing)
 	@$(PYTHON) testbed/clusters/kind/packages.py
 
-clean: ## remove environments and caches of this checkout
+clean: ## remove the environments and caches of this checkout
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist
 
 .cache/uv/bin/uv: locks/uv.txt

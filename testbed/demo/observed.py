@@ -13,8 +13,8 @@ class Place:
     cluster: str
     cloud: str
     operator: str
-    kubectl: str
-    """The line to type in another terminal before `kubectl`."""
+    environment: str
+    """The line to type in another terminal before `kubectl` and `keywright`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from urllib3.exceptions import HTTPError
 
 from testbed.clusters import Cluster
 from testbed.clusters.api import ApiError
-from testbed.demo.examples import WITHOUT, Example, examples, wanted_roles
+from testbed.demo.examples import Example, examples, wanted_roles
 from testbed.demo.leftovers import Leftovers
 from testbed.demo.observed import Place
 from testbed.demo.partner import partner_example, prepare
+from testbed.demo.shell import applied_by_kubectl, write_environment
 from testbed.operators import OperatorProcess
 from testbed.processes import ChildProcess
 from testbed.readers import PollingReader
@@ -109,13 +110,18 @@ class Scene:
     def place(self) -> Place:
         """What runs where."""
         cluster = self.world.cluster
-        kubectl = f"export KUBECONFIG={cluster.kubeconfig}"
+        environment = write_environment(
+            self.directory,
+            kubeconfig=cluster.kubeconfig,
+            server=cluster.server,
+            clouds=self.world.client_environment(),
+        )
         return Place(
             cluster=f"{self._context or cluster.name}, Kubernetes {cluster.version},"
             f" {cluster.server}",
             cloud=f"AWS emulated on this machine, sessions end after {self._lifetime_seconds:g} s",
             operator=f"pid {self.operator.process.pid}, logs in {self.directory}",
-            kubectl=kubectl,
+            environment=f". {environment}",
         )
 
     @property
@@ -175,7 +181,8 @@ class Scene:
             self.world.create_role(
                 name=role.name, namespace=role.namespace, service_account=role.service_account
             )
-        self.world.apply_example(example.name, without=WITHOUT)
+        for document in example.documents:
+            self.world.api.apply(applied_by_kubectl(document))
         self._say(f"examples/{example.name} applied")
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from testbed.demo.observed import Observed
-from testbed.demo.table import table
+from testbed.demo.table import COMMANDS, table
 
 _PICTURE_WIDTH = 100
 _PICTURE_HEIGHT = 32
@@ -60,7 +60,7 @@ class Lines(contextlib.AbstractContextManager["Lines"]):
     def show(self, seen: Observed) -> None:
         """Print the new events."""
         if self._last == 0 and seen.events:
-            hint = f"to look on: {seen.place.kubectl}; kubectl get akg -A -w"
+            hint = f"in another terminal: {seen.place.environment}; {COMMANDS}"
             say(hint, seconds=seen.elapsed_seconds)
         for event in seen.events:
             if event.number > self._last:

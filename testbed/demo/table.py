@@ -21,6 +21,8 @@ _BESIDE_BAR_WIDE = 52
 _WIDE = 100
 _LINES_BESIDE_EVENTS = 14
 _LINES_OF_GRANT = 3
+COMMANDS = "kubectl get akg -A -w  # or: keywright doctor grant chat-key -n chat"
+"""A command to try in another terminal, and another one as its comment."""
 _COLOURS = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red"}
 
 
@@ -142,8 +144,8 @@ def _event(event: Event) -> Text:
 def _footer(place: Place) -> Iterator[Text]:
     yield _line("In another terminal (Ctrl-C in this one stops it all):", style="dim")
     # Wrapped, never truncated: it is meant to be copied.
-    yield Text(f"  {place.kubectl}", style="bold", overflow="fold")
-    yield _line("  kubectl get akg -A -w", style="bold")
+    yield Text(f"  {place.environment}", style="bold", overflow="fold")
+    yield _line(f"  {COMMANDS}", style="bold")
 
 
 def _line(text: str, *, style: str = "") -> Text:

@@ -288,7 +288,7 @@ FAULTS = (
         "role-missing",
         _missing_role,
         "doctor-session",
-        ("The role is missing", "trust policy"),
+        ("check the spelling of the role in roleArn", "trust policy"),
         fix=_role,
     ),
     Fault(
@@ -354,7 +354,7 @@ FAULTS = (
         "chain-refused",
         _chain(assume=False),
         "doctor-role",
-        ("is not authorized to perform: sts:AssumeRole", "The caller's role needs this policy"),
+        ("is not authorized to perform: sts:AssumeRole", "the caller's role needs this policy"),
         fix=_paste_both,
     ),
     Fault(

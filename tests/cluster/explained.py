@@ -303,11 +303,12 @@ class Copy:
         runtime = f"bedrock-runtime.{region}.amazonaws.com"
         mantle = f"bedrock-mantle.{region}.api.aws"
         chat = {"messages": [{"role": "user", "content": "?"}]}
-        calls = (
+        calls: list[tuple[str, str, str, Document | None]] = [
             (runtime, "POST", "/openai/v1/chat/completions", {"model": MODEL, **chat, "stream": 1}),
-            (runtime, "GET", "/openai/v1/models", None),
             (mantle, "POST", "/v1/chat/completions", {"model": "openai.gpt-oss-20b", **chat}),
-        )
+        ]
+        if "allowedModels" not in self.grant["spec"].get("bedrockShortTermKey", {}):
+            calls.append((runtime, "GET", "/openai/v1/models", None))
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         for host, method, path, body in calls:
             tunnel = Tunnel(host, cloud_environment=environment)

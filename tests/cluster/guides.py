@@ -56,7 +56,7 @@ def _run(
 
 def resources_of_no_example(document: str) -> list[str]:
     """What a guide shows that is no file of an example, word for word; it must show something."""
-    files = {file.read_text() for file in EXAMPLES.glob("*/*.yaml")}
+    files = {file.read_text() for file in EXAMPLES.rglob("*.yaml")}
     shown = _RESOURCES.findall((ROOT / document).read_text())
     assert shown, document
     return [snippet for snippet in shown if snippet not in files]

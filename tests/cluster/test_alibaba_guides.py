@@ -52,8 +52,28 @@ def _user(world: World, folder: str, *, name: str) -> dict[str, str]:
 
 
 def _ram_role(scene: Scene, directory: Path) -> dict[str, str]:
+    """The user's key, and a session of its role for the section about static credentials."""
     del directory
-    return _user(scene.world, "alibaba-ram-role", name="terraform")
+    key = _user(scene.world, "alibaba-ram-role", name="terraform")
+    with Sdk(scene.world.client_environment()) as sdk:
+        session: dict[str, str] = sdk.call(
+            "AssumeRole",
+            host="sts.cn-hangzhou.aliyuncs.com",
+            query={
+                "role_arn": f"acs:ram::{ACCOUNT}:role/terraform",
+                "role_session_name": "batch",
+                "external_id": "keywright-example",
+            },
+            type="access_key",
+            access_key_id=key["ACCESS_KEY_ID"],
+            access_key_secret=key["ACCESS_KEY_SECRET"],
+        )["Credentials"]
+    return {
+        **key,
+        "STS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "STS_ACCESS_KEY_SECRET": session["AccessKeySecret"],
+        "STS_SECURITY_TOKEN": session["SecurityToken"],
+    }
 
 
 def _profile(scene: Scene, directory: Path) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Token:
         Token(
             "EntityNotExistRole",
             "oidcRoleArn.roleArn",
-            "Create the role, or correct its ARN",
+            "First check the spelling of the role in roleArn.",
             {"roleArn": "acs:ram::1234567890123456:role/gone"},
         ),
         Token(

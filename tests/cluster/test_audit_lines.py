@@ -66,7 +66,7 @@ def _events(api: Api, namespace: str) -> list[Document]:
 def day(make_world: MakeWorld) -> Iterator[Day]:
     """Before any grant is applied."""
     with make_world() as world, ExitStack() as ending:
-        operator = world.operator()
+        operator = world.operator(fork="keywright")
         operator.start()
         chat = Tenant(world, name="chat")
         chat.prepare()

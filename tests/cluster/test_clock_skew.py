@@ -25,7 +25,9 @@ _LISTED = "sts.private.amazonaws.com"
 def stage(make_world: MakeWorld) -> Iterator[tuple[World, OperatorProcess]]:
     """A world of its own, whose clouds may be wrong about the time."""
     with make_world() as world:
-        operator = world.operator(arguments=(*DEBUG, f"--allow-sts-endpoint={_LISTED}"))
+        operator = world.operator(
+            arguments=(*DEBUG, f"--allow-sts-endpoint={_LISTED}"), fork="keywright"
+        )
         operator.start()
         yield world, operator
 

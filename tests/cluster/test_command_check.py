@@ -65,6 +65,20 @@ def test_a_good_installation_has_a_mark_for_each_check(installed: World, tenant:
     ]
 
 
+def test_an_operator_without_a_deployment_is_known_by_its_lease(
+    world: World, operator: OperatorProcess
+) -> None:
+    """Such as the process of the demo; without a holder, nothing counts as installed."""
+    assert operator.process.exit_code is None
+    found = results(world)["check-deployment"]
+    assert found["result"] == "ok"
+    assert found["title"] == "the operator runs without a Deployment, the leader is keywright-0"
+    assert "check-leader" not in results(world)
+    operator.stop()
+    eventually(lambda: results(world)["check-deployment"]["result"] == "failed")
+    operator.start()
+
+
 def test_before_the_installation(world: World, tmp_path: Path, tenant: Tenant) -> None:
     """`--pre` needs no operator, and says which rights are missing."""
     shown = keywright(world, "check", "--pre")

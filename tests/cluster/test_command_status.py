@@ -101,6 +101,30 @@ def test_a_broken_grant_is_never_exit_code_0(tenant: Tenant) -> None:
     assert "broken" not in good.out
 
 
+def test_a_grant_of_a_missing_source_says_what_it_waits_for(tenant: Tenant) -> None:
+    """And suggests the most similar source that the grant may use."""
+
+    def next_step(source: str, namespace: str = "") -> str:
+        reference = {"name": source, **({"namespace": namespace} if namespace else {})}
+        reason = "SourceNotAllowed" if namespace else "SourceNotFound"
+        tenant.edit_grant(sourceRef=reference)
+        tenant.reported("Ready", status="False", reason=reason)
+        shown = keywright(tenant.world, "status", GRANT, "-n", tenant.namespace)
+        assert shown.code == ExitCode.FINDINGS
+        (line,) = (line for line in shown.out.splitlines() if line.startswith("Next "))
+        return " ".join(line.split()[1:])
+
+    tenant.apply_grant(source="bedrok")
+    waits = "waits for CredentialSource bedrok, which does not exist"
+    assert next_step("bedrok") == waits
+    tenant.apply_source()
+    assert next_step("bedrok") == f"{waits}; did you mean bedrock?"
+    elsewhere = "waits for CredentialSource nowhere/bedrock, which does not exist"
+    assert next_step("bedrock", "nowhere") == f"{elsewhere}; did you mean bedrock?"
+    tenant.edit_grant(sourceRef={"name": "bedrock", "namespace": None})
+    tenant.ready()
+
+
 def test_the_story_of_a_grant_is_newest_last(tenant: Tenant) -> None:
     """From its conditions and Events to what comes next."""
     tenant.apply_grant(source="late")

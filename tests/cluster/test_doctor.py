@@ -135,7 +135,13 @@ def test_the_operators_own_view_needs_no_cloud(tenant: Tenant) -> None:
     assert [line.split()[-1] for line in shown.out.splitlines() if line.startswith("✗")] == [
         "doctor-operator"
     ]
+    assert "the operator reports this source as not fine: AccessDenied" in shown.out
     assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in shown.out
+    assert "First check the spelling of the role in roleArn." in shown.out
+    words = " ".join(shown.out.split())
+    command = f"keywright doctor source {SOURCE} --namespace {tenant.namespace}"
+    assert f"Fix: Follow the message above, or find the step that fails: {command}" in words
+    assert "before this one" not in words
 
 
 def test_a_missing_object_is_reported(tenant: Tenant) -> None:

@@ -15,6 +15,7 @@ from tests.cluster.worlds import MakeWorld
 
 EXAMPLES = (
     "bedrock-short-term",
+    "bedrock-allowed-models",
     "restart-on-renewal",
     "shared-source",
     "access-key",

@@ -3,58 +3,30 @@
 from __future__ import annotations
 
 import base64
-import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from testbed.operators import OperatorProcess
-from testbed.world import ROOT, World
+from testbed.world import World
 from tests.cluster.eventually import eventually
+from tests.cluster.former import NEW, SPEC, former, is_cleared, rename
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.rollouts import events, let_restart, workload
-from tests.cluster.tenants import GRANT, KEY, Document, Tenant, condition
-from tests.cluster.worlds import MakeWorld
+from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 
 pytestmark = pytest.mark.long
 
-NEW = "renamed"
-_SPEC = {"labels": {"team": "chat"}, "annotations": {"example.com/owner": "chat"}}
 _FOREIGN: dict[str, Any] = {
     "metadata": {"labels": {"theirs": "x"}, "annotations": {"example.com/note": "theirs"}},
     "data": {"foreign": base64.b64encode(b"theirs").decode()},
 }
 
 
-def rename(tenant: Tenant, name: str = NEW, **secret: Any) -> Document:
-    """Change the name; the status once the grant is Ready with the new Secret."""
-    tenant.edit_grant(secret={"name": name, **secret})
-    return tenant.reported("Ready", and_=lambda status: status.get("secretName") == name)
-
-
-def is_cleared(tenant: Tenant, name: str = GRANT) -> bool:
-    """Whether nothing of a grant is left in the Secret."""
-    secret = tenant.secret(name)
-    metadata = secret["metadata"]
-    marks = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
-    return (
-        not any("keywright" in mark or mark.startswith("app.kubernetes.io") for mark in marks)
-        and not metadata.get("ownerReferences")
-        and not (secret.get("data") or {}).keys() & {KEY, "AWS_REGION", "OPENAI_API_KEY"}
-    )
-
-
-def former(tenant: Tenant, name: str = GRANT) -> Document:
-    """What the status says of a Secret that was left behind."""
-    found: list[Document] = tenant.status().get("formerSecrets", [])
-    return next((each for each in found if each["name"] == name), {})
-
-
 def test_a_former_secret_is_cleared_and_free_for_others(tenant: Tenant) -> None:
     """Keys, labels, annotations and owner go; another grant takes the name, without `adopt`."""
-    tenant.become_ready(secret=_SPEC)
+    tenant.become_ready(secret=SPEC)
     uid = tenant.secret()["metadata"]["uid"]
     rename(tenant)
     eventually(lambda: is_cleared(tenant))
@@ -208,66 +180,6 @@ def test_a_rollout_is_awaited(tenant: Tenant) -> None:
     rename(tenant)
     eventually(lambda: is_cleared(tenant), seconds=60)
     assert not condition(tenant.status(), "RolloutProgressing")
-
-
-@dataclass(frozen=True)
-class Doomed:
-    """A world of its own, and an operator in it that ends at a named request."""
-
-    world: World
-    kill_at: str
-
-    def run(self) -> None:
-        """Start it, and return when it has killed itself."""
-        doomed = self.world.operator(
-            identity="doomed",
-            fork="tests.cluster.killed_operator",
-            environment={"KILL_AT": self.kill_at, "PYTHONPATH": str(ROOT)},
-        )
-        doomed.spawn()
-        eventually(lambda: doomed.process.exit_code is not None, seconds=40)
-        assert doomed.process.exit_code == -signal.SIGKILL
-
-
-@pytest.fixture(scope="module")
-def lonely(make_world: MakeWorld) -> Iterator[World]:
-    """A world without an operator."""
-    with make_world() as made:
-        yield made
-
-
-@pytest.mark.parametrize("phase", ["before", "after"])
-@pytest.mark.parametrize(
-    "request_",
-    [
-        pytest.param(f'apikeygrants/{GRANT}/status "secretName": "{NEW}"', id="left-behind"),
-        pytest.param(f'apikeygrants/{GRANT}/status "uid": ', id="uid-recorded"),
-        pytest.param(f'secrets/{GRANT} "namespace": "NAMESPACE", "uid"', id="cleared"),
-        pytest.param(f'apikeygrants/{GRANT}/status "cleared": true', id="reported"),
-    ],
-)
-def test_a_kill_at_any_step_loses_nothing(lonely: World, phase: str, request_: str) -> None:
-    """The next operator clears the Secret and releases the name, whatever was written before."""
-    tenant = Tenant(lonely, name="killed")
-    tenant.prepare()
-    whole = lonely.operator(identity="whole")
-    whole.start()
-    tenant.become_ready(secret=_SPEC)
-    assert whole.stop() == 0
-    uid = tenant.secret()["metadata"]["uid"]
-    tenant.edit_grant(secret={"name": NEW})
-    where = request_.replace("NAMESPACE", tenant.namespace)
-    Doomed(lonely, kill_at=f"{phase} api {where}").run()
-    whole.start()
-    eventually(lambda: former(tenant).get("cleared"), seconds=40)
-    assert is_cleared(tenant)
-    assert former(tenant) == {"name": GRANT, "uid": uid, "cleared": True}
-    status = tenant.ready()
-    assert (status["secretName"], status["revision"]) == (NEW, 2)
-    tenant.apply_grant(name="second", secret={"name": GRANT})
-    tenant.ready(name="second")
-    assert whole.stop() == 0
-    lonely.api.delete(f"/api/v1/namespaces/{tenant.namespace}")
 
 
 @pytest.fixture

@@ -166,15 +166,19 @@ def _long_term(world: World) -> None:
     prepare(world)
 
 
-def _api_gateway(world: World) -> None:
-    prepare = _role(
-        "api-gateway-for-a-partner",
-        name="orders-key-maker",
-        namespace="orders",
-        account_name="orders-aws",
-    )
-    prepare(world)
+def _api_gateway(world: World) -> dict[str, str]:
+    folders = {"api-gateway-for-a-partner": "orders", "api-gateway-from-a-file": "marketplace"}
+    for folder, name in folders.items():
+        prepare = _role(
+            folder, name=f"{name}-key-maker", namespace=name, account_name=f"{name}-aws"
+        )
+        prepare(world)
     world.aws.deploy_api(name="orders", region="us-west-2", api_id="a1b2c3d4e5")
+    file = world.directory / "keys.csv"
+    shown = (ROOT / "docs/api-gateway.md").read_text()
+    rows = re.findall(r"^    (Name,Key.*|partner-.*)$", shown, re.MULTILINE)
+    file.write_text("\n".join(rows))
+    return {"KEYS_CSV": str(file), "VALUE": "a-value-of-partner-c-42"}
 
 
 @dataclass(frozen=True)

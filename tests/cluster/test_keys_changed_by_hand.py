@@ -26,7 +26,7 @@ Make = Callable[[], GatewayTenant]
 def stage(make_world: MakeWorld) -> Iterator[tuple[World, OperatorProcess]]:
     """A world of its own, whose operator looks keys up all the time."""
     with make_world() as world:
-        operator = world.operator(arguments=(*DEBUG, *_OPTIONS))
+        operator = world.operator(arguments=(*DEBUG, *_OPTIONS), fork="keywright")
         operator.start()
         yield world, operator
 

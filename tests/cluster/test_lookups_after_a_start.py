@@ -31,7 +31,7 @@ _OPTIONS = ("--verify-spread=1s", "--cloud-delay-scale=0.02")
 def stage(make_world: MakeWorld) -> Iterator[tuple[World, OperatorProcess]]:
     """A world of its own, whose operator looks keys up within a second of its start."""
     with make_world() as world:
-        operator = world.operator(arguments=(*DEBUG, *_OPTIONS))
+        operator = world.operator(arguments=(*DEBUG, *_OPTIONS), fork="keywright")
         operator.start()
         yield world, operator
 
@@ -125,7 +125,7 @@ def test_sessions_to_revoke_with_are_opened_at_once(
     first.stop()
     before = [sessions_of(tenant) for tenant in made]
     # Its lookups are spread over ten minutes: they open no session so soon.
-    operator = world.operator(arguments=DEBUG, identity="keywright-1")
+    operator = world.operator(arguments=DEBUG, identity="keywright-1", fork="keywright")
     operator.start()
     for tenant, calls in zip(made, before, strict=True):
         assert_session_is_opened(tenant, after=calls, seconds=2)

@@ -37,7 +37,7 @@ Stage = tuple[World, OperatorProcess]
 def stage(make_world: MakeWorld) -> Iterator[Stage]:
     """A world of its own, whose operator may be stopped."""
     with make_world() as world:
-        operator = world.operator(arguments=_OPTIONS)
+        operator = world.operator(arguments=_OPTIONS, fork="keywright")
         operator.start()
         yield world, operator
 
@@ -182,7 +182,7 @@ def test_a_take_over_without_the_fingerprint_key(stage: Stage, make_world: MakeW
         cell.back_up()
     with second_cluster(make_world, world, with_key=False) as second:
         moved = [restored_into(second, cell, Row("moved")) for cell in cells]
-        second.operator(identity="keywright-second", arguments=_OPTIONS).start()
+        second.operator(identity="keywright-second", arguments=_OPTIONS, fork="keywright").start()
         for cell in moved:
             cell.tenant.reported(
                 "Stalled", reason="OwnedByAnotherCluster", name=cell.name, seconds=40

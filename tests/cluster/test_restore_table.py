@@ -73,7 +73,7 @@ def second(scene: Scene, make_world: MakeWorld) -> Iterator[Taken]:
 
 
 def _play(world: World, cluster: ControlPlaneCluster) -> Scene:
-    operator = world.operator(arguments=_OPTIONS)
+    operator = world.operator(arguments=_OPTIONS, fork="keywright")
     operator.start()
     stage = Stage.of(world)
     cells = [
@@ -156,7 +156,7 @@ def _take_over(scene: Scene, world: World) -> Taken:
     cells = {
         (row.label, cell.kind): restored_into(world, cell, row) for row, cell in scene.untouched
     }
-    operator = world.operator(identity="keywright-second", arguments=_OPTIONS)
+    operator = world.operator(identity="keywright-second", arguments=_OPTIONS, fork="keywright")
     operator.start()
     stalled = {name: _stalled(cell) for name, cell in cells.items()}
     untouched = {

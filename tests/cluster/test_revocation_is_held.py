@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -30,7 +31,7 @@ AnyTenant = LongTermTenant | GatewayTenant
 def stage(make_world: MakeWorld) -> Iterator[tuple[World, OperatorProcess]]:
     """A world of its own, whose operator has the time of the default."""
     with make_world() as world:
-        operator = world.operator(arguments=(*DEBUG, "--revoke-timeout=15m"))
+        operator = world.operator(arguments=(*DEBUG, "--revoke-timeout=15m"), fork="keywright")
         operator.start()
         yield world, operator
 
@@ -78,7 +79,7 @@ def test_a_key_that_is_left_is_revoked_later(stage: tuple[World, OperatorProcess
         world.api.delete(tenant.grant_path())
     for tenant, key, holder in zip(made, keys, ("IAM user", "usage plan"), strict=True):
         assert_gone(tenant)
-        (event,) = events(tenant, "CredentialsOrphaned")
+        (event,) = eventually(partial(events, tenant, "CredentialsOrphaned"))
         assert key in event
         assert holder in event
         assert key in "".join(listed(world).values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from testbed.world import ROOT
@@ -12,15 +14,17 @@ from tests.cluster.tenants import Tenant
 
 
 def _columns(tenant: Tenant, resource: str) -> dict[str, str]:
-    """The columns of the one object of the namespace, by their headings.
-
-    Values with spaces are only in the last column, which a person asks for with `-o wide`.
-    """
+    """The columns of the one object of the namespace, by their headings; a value can be absent."""
     printed = kubectl(
         tenant.world.cluster.kubeconfig, "get", resource, "--namespace", tenant.namespace
     )
     headings, values = printed.splitlines()
-    return dict(zip(headings.split(), values.split(), strict=True))
+    starts = [found.start() for found in re.finditer(r"\S+", headings)]
+    ends = [*starts[1:], None]
+    return {
+        headings[start:end].strip(): values[start:end].strip()
+        for start, end in zip(starts, ends, strict=True)
+    }
 
 
 def test_a_grants_state_is_one_word(tenant: Tenant) -> None:
@@ -59,6 +63,7 @@ def test_a_sources_state_is_one_word(tenant: Tenant) -> None:
     )
     shown = _columns(tenant, "credentialsources")
     assert (shown["READY"], shown["STATUS"]) == ("False", "ServiceAccountNotFound")
+    assert (shown["IDENTITY"], shown["EXPIRES"]) == ("", "")
 
 
 def test_the_guides_command_gives_argo_cd_the_scripts(tenant: Tenant) -> None:

@@ -92,7 +92,7 @@ def stage(make_world: MakeWorld) -> Iterator[Stage]:
         audit = audit_log(world)
         for document in (*_policy("standard", _STANDARD), *_policy("ours", _OURS)):
             world.api.apply(document)
-        operator = world.operator()
+        operator = world.operator(fork="keywright")
         operator.start()
         yield Stage(world, operator, audit)
 

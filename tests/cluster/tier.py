@@ -28,7 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The markers that say when and where a test runs."""
     config.addinivalue_line(
-        "markers", "long: takes a minute and more; begins first, beside the others"
+        "markers",
+        "long: takes half a minute and more; begins before shorter ones",
     )
     config.addinivalue_line(
         "markers", "faults: keeps times that a busy machine cannot; make test-faults runs it alone"

@@ -64,7 +64,7 @@ GOOD = Observed(
         cluster="embedded, Kubernetes v1.37.0, https://127.0.0.1:40000",
         cloud="AWS emulated on this machine, sessions end after 15 s",
         operator="pid 4711, logs in /tmp/keywright-demo-abcdefgh",
-        kubectl="export KUBECONFIG=/tmp/keywright-demo-abcdefgh/cluster/admin.kubeconfig",
+        environment=". /tmp/keywright-demo-abcdefgh/environment",
     ),
     now=NOON + 30,
     applied_at=NOON,

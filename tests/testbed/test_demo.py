@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,45 @@ def test_a_signal_ends_the_table_within_seconds(
     assert b"Traceback" not in shown
     assert b"kubectl get akg -A -w" in shown
     assert not KEY_MATERIAL.search(shown.decode())
+
+
+def test_commands_in_another_terminal_use_the_demo(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`doctor` reaches the emulated cloud, `check` finds the operator, `kubectl` can apply."""
+    with subprocess.Popen(
+        [*COMMAND[:-2], "--lifetime=90"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        hint = next(line for line in demo.stdout if "in another terminal: " in line)
+        source = hint.partition("in another terminal: ")[2].partition(";")[0]
+        try:
+            doctor = _typed(f"{source} && keywright doctor grant chat-key -n chat", tmp_path)
+            check = _typed(f"{source} && keywright check", tmp_path)
+            grant = ROOT / "examples" / "bedrock-short-term" / "apikeygrant.yaml"
+            apply = _typed(f"{source} && kubectl apply -f {grant}", tmp_path)
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=30)
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "No fault found." in doctor.stdout
+    assert check.returncode == 0, check.stdout + check.stderr
+    assert "the operator runs without a Deployment" in check.stdout
+    if shutil.which("kubectl"):
+        assert apply.returncode == 0, apply.stderr
+        assert apply.stderr == ""
+
+
+def _typed(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """The line in a shell of a user, whose environment knows nothing of the demo."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    return subprocess.run(
+        ["sh", "-c", line], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def _rest(terminal: int) -> Iterator[bytes]:

@@ -17,6 +17,9 @@ GUIDES = (
     "alibaba-profile",
     "alibaba-credentials-uri",
     "alibaba-bearer",
+    "alibaba-rsa-key-pair",
+    "operator-identity",
+    "bridges",
 )
 
 

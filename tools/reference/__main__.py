@@ -1,4 +1,4 @@
-"""`make reference`: write the pages in docs/reference/ from the code and the CRDs."""
+"""`make reference`: write the generated pages of docs/ from the code and the CRDs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from tools.reference.commands import commands_page
 from tools.reference.layouts import layouts_page
 from tools.reference.marks import marks_page
 from tools.reference.metrics import metrics_page
+from tools.reference.recipes import recipes_page
 from tools.reference.resources import resource_page
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "credentialsource.md": lambda: resource_page("credentialsources"),
-    "apikeygrant.md": lambda: resource_page("apikeygrants"),
-    "formats.md": layouts_page,
-    "commands.md": commands_page,
-    "metrics.md": metrics_page,
-    "annotations.md": marks_page,
+    "reference/credentialsource.md": lambda: resource_page("credentialsources"),
+    "reference/apikeygrant.md": lambda: resource_page("apikeygrants"),
+    "reference/formats.md": layouts_page,
+    "reference/commands.md": commands_page,
+    "reference/metrics.md": metrics_page,
+    "reference/annotations.md": marks_page,
+    "recipes/index.md": recipes_page,
 }
 
 
 def main() -> int:
     """Write the pages, or with --check say which are out of date; 1 if any is."""
-    parser = argparse.ArgumentParser(prog="tools.reference", description="docs/reference/")
+    parser = argparse.ArgumentParser(
+        prog="tools.reference", description="the generated pages of docs/"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     check = parser.parse_args().check
     found = 0
     for name, page in PAGES.items():
-        file, text = FOLDER / name, page()
+        file, text = DOCS / name, page()
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             continue
         found = 1
         if check:
             print(f"{file}: out of date: run make reference")
         else:
-            FOLDER.mkdir(exist_ok=True)
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
     return found if check else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from keywright.api.formats import FORMAT_ONLY_VARIABLES, TEMPLATES, Format, Variable
@@ -10,55 +11,113 @@ from keywright.api.key_spec import KeySpec
 from keywright.api.keys import KEY_TYPES
 from keywright.api.source import Provider
 from tools.reference.markdown import code, page, table
+from tools.reference.recipes import recipes
 
 _ALL: Final = "every kind"
-_ENVIRONMENT: Final = (
-    "at the next start of the pod: [`spec.rollout`](../rollouts.md), or [the proxy](../proxy.md)"
-)
-_WATCHED: Final = "at once: it watches the Secret"
-_FILE: Final = "when the application reads the mounted file again"
-READERS: Final[Mapping[Format, tuple[str, str]]] = {
-    Format.BEDROCK_ENV: ("AWS SDKs, clients of Amazon Bedrock", _ENVIRONMENT),
-    Format.OPENAI_ENV: ("the OpenAI SDK and compatible clients", _ENVIRONMENT),
-    Format.ANTHROPIC_ENV: ("Claude Code, Anthropic's SDK for Bedrock", _ENVIRONMENT),
-    Format.LITELLM_ENV: ("LiteLLM", _ENVIRONMENT),
-    Format.LIBRECHAT_ENV: ("LibreChat", _ENVIRONMENT),
-    Format.API_KEY: ("Envoy AI Gateway; any client of a file or variable", _WATCHED),
-    Format.AUTHORIZATION: ("agentgateway, kgateway", _WATCHED),
-    Format.HEADER_CREDENTIAL: ("credential injection of Envoy Gateway", _WATCHED),
-    Format.AWS_ENV: ("AWS SDKs", "at the next start of the pod: [`spec.rollout`](../rollouts.md)"),
-    Format.AWS_FIELDS: (
+_RESTART: Final = "restart: [`spec.rollout`](../rollouts.md)"
+_PROXY: Final = "[the proxy](../proxy.md)"
+_SIDECAR: Final = "[the sidecar](../credentials-sidecar.md)"
+_FILE: Final = "mount it as a file, and read the file again"
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who reads a format, whether the reader notices a renewed key, and what to do if not."""
+
+    names: str
+    notices: str
+    otherwise: tuple[str, ...] = ()
+
+
+READERS: Final[Mapping[Format, Readers]] = {
+    Format.BEDROCK_ENV: Readers(
+        "AWS SDKs, clients of Amazon Bedrock", "no: read at the start", (_RESTART, _PROXY)
+    ),
+    Format.OPENAI_ENV: Readers(
+        "the OpenAI SDK and compatible clients", "no: read at the start", (_RESTART, _FILE, _PROXY)
+    ),
+    Format.ANTHROPIC_ENV: Readers(
+        "Claude Code, Anthropic's SDK for Bedrock", "no: read at the start", (_RESTART, _PROXY)
+    ),
+    Format.LITELLM_ENV: Readers(
+        "LiteLLM",
+        "with a custom secret manager: each request reads the file; otherwise no",
+        (_RESTART, _PROXY),
+    ),
+    Format.LIBRECHAT_ENV: Readers("LibreChat", "no: read at the start", (_RESTART,)),
+    Format.API_KEY: Readers(
+        "gateways such as Envoy AI Gateway and Higress; any client of a file or variable",
+        "gateways: yes, they watch the Secret",
+        (_RESTART, _FILE, _PROXY),
+    ),
+    Format.AUTHORIZATION: Readers("agentgateway", "yes: it watches the Secret"),
+    Format.HEADER_CREDENTIAL: Readers(
+        "credential injection of Envoy Gateway", "yes: it watches the Secret"
+    ),
+    Format.AWS_ENV: Readers(
+        "AWS SDKs, Terraform", "no: read at the start of the process or run", (_RESTART,)
+    ),
+    Format.AWS_FIELDS: Readers(
         "agentgateway, kgateway, Argo Workflows",
-        _WATCHED + ", or at the next workflow",
+        "gateways: yes, they watch the Secret; Argo: each workflow reads it",
     ),
-    Format.AWS_MOUNTPOINT: ("the CSI driver of Mountpoint for Amazon S3", "at the next mount"),
-    Format.AWS_CREDENTIALS_FILE: ("Envoy AI Gateway, Crossplane, Velero; AWS SDKs", _FILE),
-    Format.AWS_CREDENTIAL_PROCESS: (
-        "AWS SDKs, [the sidecar](../credentials-sidecar.md), [the proxy](../proxy.md)",
-        "automatically: SDKs run it again before the expiry",
+    Format.AWS_MOUNTPOINT: Readers(
+        "the CSI driver of Mountpoint for Amazon S3", "no: read at the start", (_RESTART,)
     ),
-    Format.ALIBABA_ENV: (
+    Format.AWS_CREDENTIALS_FILE: Readers(
+        "Envoy AI Gateway, Crossplane, Velero; AWS SDKs",
+        "Envoy AI Gateway, Crossplane, Velero: yes; SDKs: no, they read the file once",
+        (_RESTART, "the format `AwsCredentialProcess`"),
+    ),
+    Format.AWS_CREDENTIAL_PROCESS: Readers(
+        f"AWS SDKs, {_SIDECAR}, {_PROXY}",
+        "yes: SDKs read the mounted file again 15 minutes before the expiry",
+    ),
+    Format.ALIBABA_ENV: Readers(
         "Alibaba Cloud SDKs and CLI, Terraform, Pulumi",
-        "at the next start of the pod: [`spec.rollout`](../rollouts.md)",
+        "no: read at the start of the process or run",
+        (_RESTART, _SIDECAR),
     ),
-    Format.ALIBABA_RAM: ("the CSI driver of OSS", "automatically: it watches the files"),
-    Format.ALIBABA_CLI_CONFIG: (
+    Format.ALIBABA_RAM: Readers("the CSI driver of OSS", "yes: it watches the mounted files"),
+    Format.ALIBABA_CLI_CONFIG: Readers(
         "Alibaba Cloud CLI, SDKs with a CLI profile",
-        "at the next CLI command; SDKs read it once",
+        "CLI: yes, at each command; SDKs: no, they read the file once",
+        (_RESTART, _SIDECAR),
     ),
-    Format.ALIBABA_CREDENTIALS_FILE: ("SDKs for Java and Go", _FILE),
-    Format.ALIBABA_CREDENTIALS_URI: (
-        "SDKs, through [the sidecar](../credentials-sidecar.md)",
-        "automatically: SDKs ask again before the expiry",
+    Format.ALIBABA_CREDENTIALS_FILE: Readers(
+        "SDKs of Alibaba Cloud",
+        "no: SDKs read the file once",
+        (_RESTART, _FILE, _SIDECAR),
     ),
-    Format.ALIBABA_CROSSPLANE: ("provider-upjet-alibabacloud", "at the next use"),
-    Format.API_GATEWAY_ENV: (
+    Format.ALIBABA_CREDENTIALS_URI: Readers(
+        f"SDKs, through {_SIDECAR}", "yes: SDKs request the URI again before the expiry"
+    ),
+    Format.ALIBABA_CROSSPLANE: Readers(
+        "provider-upjet-alibabacloud", "yes: it reads the Secret at each use"
+    ),
+    Format.API_GATEWAY_ENV: Readers(
         "HTTP clients; `curl --config`",
-        f"{_ENVIRONMENT}; `curl` at each run",
+        "`curl`: yes, at each run; clients with a variable: no",
+        (_RESTART, _FILE, _PROXY),
     ),
-    Format.DOT_ENV: ("programs that load a `.env` file", _FILE),
+    Format.DOT_ENV: Readers(
+        "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
+    ),
 }
-"""Who reads a format, and when a renewed key reaches it; sources are in the guides."""
+"""The readers of each format; sources are in the recipes and guides."""
+
+
+GUIDES: Final[Mapping[Format, str]] = {
+    Format.ANTHROPIC_ENV: "[Rolling restarts](../rollouts.md)",
+    Format.AWS_CREDENTIAL_PROCESS: "[STS credentials](../sts-credentials.md)",
+    Format.ALIBABA_CLI_CONFIG: (
+        "[Copy a static key or token](../alibaba-access-key.md#copy-a-static-key-or-token)"
+    ),
+    Format.ALIBABA_CREDENTIALS_FILE: "[RSA key pairs](../alibaba-rsa-key-pair.md)",
+    Format.ALIBABA_CREDENTIALS_URI: "[Sidecar for SDKs](../credentials-sidecar.md)",
+    Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
+}
+"""The guides for formats without a recipe."""
 
 
 def layouts_page() -> str:
@@ -87,13 +146,20 @@ def layouts_page() -> str:
             "## Readers",
             "",
             (
-                "The table says who reads a format, and when a renewed key reaches the reader."
-                " Mounted files change one to two minutes after the Secret."
+                "The table says who reads a format, whether the reader notices a renewed key by"
+                " itself, and what to do if it does not. Mounted files change one to two minutes"
+                " after the Secret; files with `subPath` and variables never change."
             ),
             "",
             *table(
-                ("format", "read by", "a renewed key takes effect"),
-                ((code(form), *READERS[form]) for form in Format),
+                (
+                    "format",
+                    "read by",
+                    "notices a renewal by itself",
+                    "if not",
+                    "recipes and guides",
+                ),
+                (_reader_row(form) for form in Format),
             ),
             "These formats are the default of a kind:",
             "",
@@ -113,6 +179,19 @@ def layouts_page() -> str:
             ),
         ]
     )
+
+
+def _reader_row(form: Format) -> tuple[str, str, str, str, str]:
+    readers = READERS[form]
+    links = [
+        f"[{row.title}](../recipes/{row.page}.md#{row.anchor})"
+        for row in recipes()
+        if form in row.formats()
+    ]
+    if form in GUIDES:
+        links.append(GUIDES[form])
+    otherwise = ", or ".join(readers.otherwise) or "not needed"
+    return code(form), readers.names, readers.notices, otherwise, ", ".join(links)
 
 
 def _entries(form: Format) -> str:

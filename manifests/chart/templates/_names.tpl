@@ -87,8 +87,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with .cloudThreads }}
 - --cloud-threads={{ . }}
 {{- end }}
+{{- with .apiGatewayQuotaShare }}
+- --api-gateway-quota-share={{ . }}
+{{- end }}
 {{- with .leaseSeconds }}
 - --lease-seconds={{ . }}
+{{- end }}
+{{- with .metricsCertDir }}
+- {{ printf "--metrics-cert-dir=%s" . | quote }}
 {{- end }}
 {{- with .httpAddress }}
 - {{ printf "--http-address=%s" . | quote }}
@@ -101,6 +107,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- end }}
 {{- with .verifyInterval }}
 - --verify-interval={{ . }}
+{{- end }}
+{{- with .verifySpread }}
+- --verify-spread={{ . }}
+{{- end }}
+{{- with .sweepSeconds }}
+- --sweep-seconds={{ . }}
 {{- end }}
 {{- if .allowAmbient }}
 - --allow-ambient

@@ -108,6 +108,18 @@ class Failure(KeywrightError):  # noqa: N818  also used as a value: it becomes a
             "; ".join(map(str, errors)), kind=FailureClass.CONFIGURATION, reason="InvalidSpec"
         )
 
+    def with_field(self, field: str) -> Self:
+        """Return a copy for another field: a failure can belong to several waiters."""
+        return type(self)(
+            self.message,
+            kind=self.kind,
+            reason=self.reason,
+            field=field,
+            remedy=self.remedy,
+            no_side_effect=self.no_side_effect,
+            retry_after=self.retry_after,
+        )
+
     def message_with_remedy(self) -> str:
         """Return field, error and remedy as one message."""
         start = f"{self.field}: " if self.field else ""

@@ -147,33 +147,33 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldErro
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
     key = grant.key
-    if isinstance(key, SessionCredentials) and source.spec.aws is not None:
+    needs_session = isinstance(key, SessionCredentials) or bool(key.session_policies)
+    if needs_session and source.spec.aws is not None:
         yield from _session_of_aws(key, aws=source.spec.aws, name=name)
     if isinstance(key, SessionCredentials) and source.spec.alibaba_cloud is not None:
         yield from _session_of_alibaba(key, alibaba=source.spec.alibaba_cloud, name=name)
 
 
-def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> Iterator[FieldError]:
+def _session_of_aws(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldError]:
     """Require a role for an AWS session, and only one set of session policies.
 
     A session may do what any one of its policies allows: adding those of the grant to those of the
     source would widen what the source's author allows.
     """
+    requested = key.session_policies
+    field = f"spec.{key.kind}.{requested[0]}" if requested else f"spec.{key.kind}"
     if not aws.assume_roles and aws.web_identity is None:
         way = "accessKey" if aws.access_key is not None else "ambient"
         yield FieldError(
-            "spec.sessionCredentials",
+            f"spec.{key.kind}" if isinstance(key, SessionCredentials) else field,
             f"source {name} has aws.{way} and assumes no role, and AWS has no session for that:"
             " set assumeRoles in the source",
         )
         return
-    requested = [
-        field for field, set_ in (("policy", key.policy), ("policyArns", key.policy_arns)) if set_
-    ]
     place, own = aws.session_policies
     if requested and own:
         yield FieldError(
-            f"spec.sessionCredentials.{requested[0]}",
+            field,
             f"source {name} limits its sessions by {place}.{own[0]} already, and AWS allows what"
             " either of the two allows: remove it here, or name a source without session policies",
         )

@@ -105,6 +105,11 @@ class KeySpec(SpecStruct, frozen=True):
         return None
 
     @property
+    def session_policies(self) -> tuple[str, ...]:
+        """The fields that limit the session of the key; empty if any session will do."""
+        return ()
+
+    @property
     def owner_description(self) -> str:
         """What owns a managed key in the cloud, such as an IAM user, in a few words."""
         return ""

@@ -16,6 +16,7 @@ from keywright.api import checks
 from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import session_limits
+from keywright.api.bedrock_models import model_errors, model_policy
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
@@ -27,6 +28,7 @@ from keywright.api.times import parse_time
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
+_LONGEST_PARTITION = "aws-us-gov"
 
 
 class Endpoint(StrEnum):
@@ -75,11 +77,31 @@ class BedrockShortTermKey(KeySpec, frozen=True):
     region: Region | None = None
     duration: str = "12h"
     endpoint: Endpoint = Endpoint.RUNTIME
+    allowed_models: tuple[str, ...] = ()
+    policy: Policy | None = None
+    policy_arns: tuple[str, ...] = ()
 
     @property
     def duration_seconds(self) -> int:
         """The requested lifetime in seconds; the session that signs the key may expire earlier."""
         return int(parse_duration(self.duration))
+
+    @property
+    @override
+    def session_policies(self) -> tuple[str, ...]:
+        """The fields that limit the session which signs the key."""
+        fields = (
+            ("allowedModels", self.allowed_models),
+            ("policy", self.policy),
+            ("policyArns", self.policy_arns),
+        )
+        return tuple(field for field, set_ in fields if set_)
+
+    def policy_in(self, partition: str) -> Policy | None:
+        """The session policy: that of `allowedModels`, or the one that the user wrote."""
+        if self.allowed_models:
+            return model_policy(self.allowed_models, partition=partition)
+        return self.policy
 
     @property
     @override
@@ -89,14 +111,31 @@ class BedrockShortTermKey(KeySpec, frozen=True):
 
     @override
     def field_errors(self) -> Iterator[FieldError]:
-        """The duration."""
-        field = "spec.bedrockShortTermKey.duration"
-        yield from checks.duration(field, self.duration, least=MINUTE, most=12 * HOUR)
+        """The duration, the models, and the session policy."""
+        field = "spec.bedrockShortTermKey"
+        yield from checks.duration(f"{field}.duration", self.duration, least=MINUTE, most=12 * HOUR)
+        yield from model_errors(f"{field}.allowedModels", self.allowed_models)
+        if self.allowed_models and (self.policy or self.policy_arns):
+            yield FieldError(
+                f"{field}.allowedModels",
+                "beside policy or policyArns, and AWS allows what any of them allows: remove one",
+            )
+        yield from checks.session_policy(f"{field}.policy", self.policy)
+        if self.allowed_models:
+            written = self.policy_in(_LONGEST_PARTITION)
+            yield from checks.session_policy(f"{field}.allowedModels", written)
 
     @override
     def key_identity(self) -> KeyIdentity:
-        """The duration; the grant adds the region. The endpoint only changes a URL."""
-        return {"duration": self.duration_seconds}
+        """The duration and the limits; the grant adds the region. The endpoint only changes a URL.
+
+        The models stand for their policy, so that another wording of it issues no new key.
+        """
+        identity = {"duration": self.duration_seconds} | session_limits(
+            self.policy_arns, policy=self.policy
+        )
+        models = sorted(set(self.allowed_models))
+        return identity | ({"allowedModels": models} if models else {})
 
 
 class IamUser(SpecStruct, frozen=True):
@@ -265,6 +304,13 @@ class SessionCredentials(KeySpec, frozen=True):
         if provider is Provider.ALIBABA_CLOUD:
             return (Format.ALIBABA_ENV,)
         return cls.default_formats
+
+    @property
+    @override
+    def session_policies(self) -> tuple[str, ...]:
+        """The fields that limit the session."""
+        fields = (("policy", self.policy), ("policyArns", self.policy_arns))
+        return tuple(field for field, set_ in fields if set_)
 
     @property
     def duration_seconds(self) -> int | None:

@@ -12,6 +12,8 @@ from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import ForbiddenError
 from keywright.cli.hop import Hop, Result
 from keywright.cli.installation import (
+    DEFAULT_NAMESPACE,
+    OPERATOR_LABEL,
     Operator,
     find_crds,
     find_operators,
@@ -29,13 +31,7 @@ def operator_checks(client: ClusterClient) -> Iterator[Hop]:
     yield _crds(client)
     found = find_operators(client)
     if not found:
-        yield Hop(
-            "check-deployment",
-            "the operator is installed",
-            Result.FAILED,
-            facts=("No Deployment has the label app.kubernetes.io/name=keywright.",),
-            cure="Install it as docs/install.md describes.",
-        )
+        yield _without_deployment(client)
         return
     for operator in found:
         yield _deployment(operator)
@@ -57,6 +53,31 @@ def _crds(client: ClusterClient) -> Hop:
         return Hop("check-crds", title)
     return Hop(
         "check-crds", title, Result.FAILED, facts=problems, cure="Apply the CRDs of this version."
+    )
+
+
+def _without_deployment(client: ClusterClient) -> Hop:
+    """Whether a process outside the cluster, such as that of the demo, is the leader.
+
+    Only the Lease of the default namespace counts: a tenant can create one in any other.
+    """
+    holder, fact = _holder(client, namespace=DEFAULT_NAMESPACE, lease=_LEASE)
+    unchecked = "Its version, its permissions and network policies are not checked."
+    if not fact:
+        return Hop(
+            "check-deployment",
+            f"the operator runs without a Deployment, the leader is {holder}",
+            facts=(f"It holds the Lease {DEFAULT_NAMESPACE}/{_LEASE}. {unchecked}",),
+        )
+    return Hop(
+        "check-deployment",
+        "the operator is installed",
+        Result.FAILED,
+        facts=(
+            f"No Deployment has the label {OPERATOR_LABEL}.",
+            f"Lease {DEFAULT_NAMESPACE}/{_LEASE}: {fact}",
+        ),
+        cure="Install it as docs/install.md describes.",
     )
 
 
@@ -95,16 +116,9 @@ def _leader(client: ClusterClient, operator: Operator) -> Hop:
     if "--no-leader-election" in operator.arguments:
         return Hop("check-leader", "leader election is switched off", Result.SKIPPED)
     title = "a replica is the leader"
-    spec = lease_holder(client, namespace=operator.namespace, name=_lease_name(operator))
-    holder = (spec or {}).get("holderIdentity") or ""
-    renewed = _time((spec or {}).get("renewTime"))
-    seconds = float((spec or {}).get("leaseDurationSeconds") or 0)
-    age = None if renewed is None else (client.now() - renewed).total_seconds()
-    if holder and age is not None and age <= seconds + 2:
+    holder, fact = _holder(client, namespace=operator.namespace, lease=_lease_name(operator))
+    if not fact:
         return Hop("check-leader", f"{title}: {holder}")
-    fact = "No replica holds the Lease."
-    if holder:
-        fact = f"{holder} has not renewed the Lease for {age or 0:.0f} s."
     return Hop(
         "check-leader",
         title,
@@ -112,6 +126,20 @@ def _leader(client: ClusterClient, operator: Operator) -> Hop:
         facts=(fact,),
         cure=f"Read its log: kubectl logs --namespace {operator.namespace} deploy/{operator.name}",
     )
+
+
+def _holder(client: ClusterClient, *, namespace: str, lease: str) -> tuple[str, str]:
+    """The holder of a Lease, and why it does not count as the leader; empty if it does."""
+    spec = lease_holder(client, namespace=namespace, name=lease)
+    holder = (spec or {}).get("holderIdentity") or ""
+    renewed = _time((spec or {}).get("renewTime"))
+    seconds = float((spec or {}).get("leaseDurationSeconds") or 0)
+    age = None if renewed is None else (client.now() - renewed).total_seconds()
+    if not holder:
+        return "", "No replica holds the Lease."
+    if age is None or age > seconds + 2:
+        return holder, f"{holder} has not renewed the Lease for {age or 0:.0f} s."
+    return holder, ""
 
 
 def _lease_name(operator: Operator) -> str:

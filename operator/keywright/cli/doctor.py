@@ -13,6 +13,7 @@ from typing import Any, Final
 from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cli.cluster_client import ClusterClient, connect, grant_path, source_path
 from keywright.cli.cluster_options import add_cluster_options
+from keywright.cli.doctor_reported import Chain, reported_hop
 from keywright.cli.errors import CommandError, ForbiddenError, NotFoundError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import LIST_VERSION
@@ -90,19 +91,16 @@ async def _hops(client: ClusterClient, options: argparse.Namespace) -> AsyncGene
             f"there is no {_KINDS[options.kind]} {options.name} in namespace {client.namespace}.",
             remedy="Choose its namespace with -n.",
         )
+    tried = Chain.UNTRIED
     if not options.as_operator:
+        tried = Chain.TRIED
         chain = _of_source(client, options, body) if is_source else _of_grant(client, options, body)
         async with contextlib.aclosing(chain):
             async for hop in chain:
+                if hop.id == "doctor-session" and hop.result is Result.SKIPPED:
+                    tried = Chain.PARTLY
                 yield hop
-    yield _reported(client, body, is_source=is_source)
-
-
-def _reported(client: ClusterClient, body: dict[str, Any], *, is_source: bool) -> Hop:
-    from keywright.cli.doctor_grant import reported_of_grant  # noqa: PLC0415
-    from keywright.cli.doctor_source import reported_by_operator  # noqa: PLC0415
-
-    return reported_by_operator(body, "source") if is_source else reported_of_grant(body, client)
+    yield reported_hop(body, is_source=is_source, chain=tried, now=client.now())
 
 
 async def _of_source(

@@ -15,7 +15,6 @@ from keywright.api.times import format_time_or_dash
 from keywright.cli.cluster_client import METADATA, ClusterClient, source_path
 from keywright.cli.doctor_source import Tools, invalid_spec, read_source, source_hops
 from keywright.cli.errors import ForbiddenError
-from keywright.cli.grant_view import view_of
 from keywright.cli.hop import Hop, Result, failed, has_failed
 from keywright.planning.sources import source_failure
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
@@ -86,25 +85,6 @@ async def grant_hops(
         return
     async for hop in _key(grant, source, tools):
         yield hop
-
-
-def reported_of_grant(body: dict[str, Any], client: ClusterClient) -> Hop:
-    """The hop of what the operator reports of a grant."""
-    view = view_of(body, readers=None, now=client.now())
-    title = "the operator reports this grant as Ready"
-    if view.is_fine:
-        return Hop("doctor-operator", title)
-    return Hop(
-        "doctor-operator",
-        title,
-        Result.FAILED,
-        facts=(f"{view.summary.state}: {view.summary.message}",),
-        cure=(
-            "If every hop before this one works, the difference is between this machine and the"
-            " operator's pod: check its NetworkPolicy, proxy and clock (keywright check), or wait"
-            " for its next attempt (keywright status)."
-        ),
-    )
 
 
 def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:

@@ -18,7 +18,6 @@ from keywright.api.parsing import parse_source
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.api.status import ConditionStatus, SourceStatus
 from keywright.api.times import format_time
 from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import CommandError
@@ -29,7 +28,6 @@ from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import CloudProvider
 from keywright.cluster.service_accounts import ServiceAccounts, token_forbidden
-from keywright.planning.conditions import CLOCK_SKEWED, READY, RENEWAL_FAILING
 from keywright.planning.sources import is_skewed
 
 _SECONDS: Final = 5.0
@@ -101,42 +99,6 @@ async def source_hops(source: CredentialSource, tools: Tools) -> AsyncIterator[H
         if hop.result is Result.FAILED:
             return
     yield _clock(source, tools)
-
-
-def reported_by_operator(body: dict[str, Any], kind: str) -> Hop:
-    """The hop of what the operator reports of a source."""
-    status = SourceStatus.parse(body.get("status"))
-    title = f"the operator reports this {kind} as Ready"
-    if status.observed_generation < int(body["metadata"].get("generation") or 0):
-        return Hop(
-            "doctor-operator",
-            title,
-            Result.FAILED,
-            facts=("The operator has not processed the last change.",),
-            cure="Check that it is running and watches this namespace: keywright check.",
-        )
-    found = next(
-        (
-            condition
-            for condition in status.conditions
-            if (condition.type == READY) is (condition.status is not ConditionStatus.TRUE)
-            and condition.type in (READY, RENEWAL_FAILING, CLOCK_SKEWED)
-        ),
-        None,
-    )
-    if found is None:
-        return Hop("doctor-operator", title)
-    return Hop(
-        "doctor-operator",
-        title,
-        Result.FAILED,
-        facts=(f"{found.type}={found.status.value}, {found.reason}: {found.message}",),
-        cure=(
-            "If every hop before this one works, the difference is between this machine and the"
-            " operator's pod: its NetworkPolicy and proxy, its clock, or its next attempt, which"
-            " is due within five minutes."
-        ),
-    )
 
 
 def _account_of(source: CredentialSource) -> tuple[ServiceAccountReference, str] | None:

@@ -124,7 +124,11 @@ def _show_one(
             f"there is no ApiKeyGrant {options.name} in namespace {client.namespace}.",
             remedy="List all of them: keywright status -A.",
         )
+    # It needs the parser, which takes long to import.
+    from keywright.cli.missing_source import with_missing_source  # noqa: PLC0415
+
     view = view_of(body, readers=readers.result(), now=client.now())
+    view = with_missing_source(view, client)
     entries: list[Entry] = story_of(view, body, events.result())
     if options.output:
         document = {

@@ -170,6 +170,7 @@ def failed_status(
     if alive and _holds(ready, generation=generation) and ready is not None:
         conditions = (ready, writer.failing(failure))
     else:
+        status = _without_session(status)
         conditions = writer.not_ready(failure, attempts=attempts)
     return msgspec.structs.replace(
         status,
@@ -194,12 +195,20 @@ def invalid_status(
     """Stalled until the source is edited."""
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
     return msgspec.structs.replace(
-        status,
+        _without_session(status),
         observed_generation=generation,
         provider=provider,
         grants=grants,
         conditions=writer.not_ready(mistake, attempts=0),
     )
+
+
+def _without_session(status: SourceStatus) -> SourceStatus:
+    """The status of a source that is not Ready: it is no identity, until one is verified again.
+
+    The account stays: it locates the keys that were issued in it.
+    """
+    return msgspec.structs.replace(status, identity=None, expires_at=None, renew_at=None)
 
 
 def tells_only_of_dates(before: SourceStatus, after: SourceStatus) -> bool:

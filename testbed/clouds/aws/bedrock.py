@@ -56,11 +56,11 @@ class Operation:
     answer: Callable[[Invocation], Response]
 
 
-class Resource(Protocol):
-    """The resource of a call."""
+class Resources(Protocol):
+    """The resources of a call."""
 
-    def __call__(self, model_id: str | None, *, region: str, account: str) -> str:
-        """Its ARN."""
+    def __call__(self, model_id: str | None, *, region: str, account: str) -> tuple[str, ...]:
+        """Their ARNs; a policy must allow each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Plane:
 
     prefix: str
     operations: tuple[Operation, ...]
-    resource: Resource
+    resources: Resources
     check: Callable[[str, str], None]
     refuse: Callable[[Request, CloudError], Response]
 
@@ -155,8 +155,10 @@ def _chat_permission(body: dict[str, Any]) -> str:
     return "bedrock:InvokeModelWithResponseStream" if streaming else "bedrock:InvokeModel"
 
 
-def _resource(model_id: str | None, *, region: str, account: str) -> str:
-    return "*" if model_id is None else models.arn(model_id, region=region, account=account)
+def _resources(model_id: str | None, *, region: str, account: str) -> tuple[str, ...]:
+    if model_id is None:
+        return ("*",)
+    return models.arns(model_id, region=region, account=account)
 
 
 def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as in Plane
@@ -175,7 +177,7 @@ def _refuse(request: Request, error: CloudError) -> Response:
 
 RUNTIME = Plane(
     prefix="bedrock",
-    resource=_resource,
+    resources=_resources,
     check=_check,
     refuse=_refuse,
     operations=(
@@ -185,6 +187,13 @@ RUNTIME = Plane(
             path=re.compile(r"/model/(?P<model>[^/]+)/converse"),
             permission=always("bedrock:InvokeModel"),
             answer=_converse,
+        ),
+        Operation(
+            action="InvokeModel",
+            method="POST",
+            path=re.compile(r"/model/(?P<model>[^/]+)/invoke"),
+            permission=always("bedrock:InvokeModel"),
+            answer=lambda call: anthropic_v1.message(call.body),  # other models have other bodies
         ),
         Operation(
             action="ConverseStream",
@@ -218,7 +227,7 @@ RUNTIME = Plane(
 )
 CONTROL = Plane(
     prefix="bedrock",
-    resource=_resource,
+    resources=_resources,
     check=_check,
     refuse=_refuse,
     operations=(
@@ -273,14 +282,15 @@ class Bedrock:
         if bearer:
             action = f"{self._plane.prefix}:CallWithBearerToken"
             self._authorize(request, principal, action=action, bearer=bearer)
-        self._authorize(
-            request,
-            principal,
-            action=operation.permission(body),
-            resource=self._plane.resource(model_id, region=region, account=principal.account),
-            bearer=bearer,
-            model_id=model_id,
-        )
+        for resource in self._plane.resources(model_id, region=region, account=principal.account):
+            self._authorize(
+                request,
+                principal,
+                action=operation.permission(body),
+                resource=resource,
+                bearer=bearer,
+                model_id=model_id,
+            )
         if model_id is not None:
             self._plane.check(model_id, request.path)
         return operation.answer(

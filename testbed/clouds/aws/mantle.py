@@ -74,9 +74,9 @@ def _responses(call: Invocation) -> Response:
     )
 
 
-def _resource(model_id: str | None, *, region: str, account: str) -> str:  # noqa: ARG001  as in Plane
+def _resources(model_id: str | None, *, region: str, account: str) -> tuple[str, ...]:  # noqa: ARG001  as in Plane
     """Calls belong to a project; by default to the project "default" [R]."""
-    return f"arn:aws:bedrock-mantle:{region}:{account}:project/default"
+    return (f"arn:aws:bedrock-mantle:{region}:{account}:project/default",)
 
 
 def _check(model_id: str, path: str) -> None:
@@ -105,7 +105,7 @@ _UNKNOWN_KEY = {refusals.bearer_token_invalid().message, refusals.bearer_token_f
 _INFERENCE = always("bedrock-mantle:CreateInference")
 PLANE = Plane(
     prefix="bedrock-mantle",
-    resource=_resource,
+    resources=_resources,
     check=_check,
     refuse=_refuse,
     operations=(

@@ -36,10 +36,21 @@ def find(model_id: str) -> Model | None:
 
 
 def arn(model_id: str, *, region: str, account: str) -> str:
-    """The resource that a policy must allow."""
+    """The resource of the call itself: the model, or the inference profile."""
     if model_id.startswith(_ROUTED):
         return f"arn:aws:bedrock:{region}:{account}:inference-profile/{model_id}"
     return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
+
+
+def arns(model_id: str, *, region: str, account: str) -> tuple[str, ...]:
+    """What a policy must allow: for a profile, its model as well.
+
+    Bedrock User Guide, "Prerequisites for inference profiles". [R]
+    """
+    own = arn(model_id, region=region, account=account)
+    if not model_id.startswith(_ROUTED):
+        return (own,)
+    return own, arn(model_id.partition(".")[2], region=region, account=account)
 
 
 def seconds_to_stream(text: str) -> float:

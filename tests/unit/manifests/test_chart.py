@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -15,10 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
+from typing_extensions import override
 
 from keywright.api.docs_links import DOCS_URL
 from keywright.cli.main import parser
 from keywright.cli.run import settings
+from keywright.cli.run_options import add_run_options
 from tests.cluster.commands import kustomized
 from tests.cluster.helm import CHART, Helm
 from tests.unit.api.samples import ROOT
@@ -141,13 +144,17 @@ operator:
   traces: otlp
   workers: 7
   cloudThreads: 3
+  apiGatewayQuotaShare: 0.5
   leaseSeconds: 30
   metricsAuth: none
   metricsAddress: "[::]:9443"
+  metricsCertDir: /etc/metrics-tls
   httpAddress: "[::]:9090"
   secretReferences: any
   minKeyLifetime: 90s
   verifyInterval: 1h
+  verifySpread: 3m
+  sweepSeconds: 60
   revokeTimeout: 5m
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
@@ -175,6 +182,9 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert (found.metrics_host, found.metrics_port) == ("::", 9443)
     assert not found.secrets_need_consent
     assert found.min_key_lifetime == timedelta(seconds=90)
+    assert options.api_gateway_quota_share == 0.5
+    assert (options.verify_spread, options.sweep_seconds) == (180, 60)
+    assert options.metrics_cert_dir == Path("/etc/metrics-tls")
     assert found.allow_ambient
     assert found.traces
     assert found.credentials_uris == ("https://credentials.example.com/team/",)
@@ -187,6 +197,44 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
     (ingress,) = policy["spec"]["ingress"]
     assert ingress["ports"] == [{"protocol": "TCP", "port": port} for port in (9090, 9443)]
+
+
+NO_VALUE = {
+    "--kubeconfig": "the pod uses its ServiceAccount",
+    "--context": "belongs to --kubeconfig",
+    "--own-namespace": "the namespace of the release, in POD_NAMESPACE",
+    "--identity": "the name of the pod, in POD_NAME",
+    "--leader-election": "two replicas without a leader would both issue keys",
+    "--lease-name": "the Role of the chart allows this Lease alone",
+    "--drain-seconds": "terminationGracePeriodSeconds of the chart belongs to its default",
+    "--cloud-delay-scale": "for tests, and hidden",
+}
+"""The flags of the operator that no value of the chart sets, with the reason."""
+
+
+class _Options(argparse.ArgumentParser):
+    """Notes the name of each option."""
+
+    def __init__(self) -> None:
+        super().__init__(add_help=False)
+        self.names: set[str] = set()
+
+    @override
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self.names.add(names[0])
+        return super().add_argument(*names, **options)
+
+
+def test_every_flag_has_a_value_or_a_reason_why_not(helm: Helm, tmp_path: Path) -> None:
+    """With all values set, the Deployment has every flag but those that follow from the pod."""
+    values = tmp_path / "values.yaml"
+    values.write_text(f"{FLAGS}docsUrl: https://docs.example.com\n")
+    (container,) = _pod(helm, "--values", values)["spec"]["containers"]
+    rendered = {word.partition("=")[0] for word in container["args"] if word.startswith("--")}
+    assert rendered.isdisjoint(NO_VALUE)
+    options = _Options()
+    add_run_options(options)
+    assert rendered | NO_VALUE.keys() == options.names
 
 
 def test_metrics_without_authorization_stay_in_the_pod(helm: Helm) -> None:
@@ -348,6 +396,10 @@ REFUSED = (
     ("operator.metricsAddress=8443", "at '/operator/metricsAddress': got number, want string"),
     ("operator.secretReferences=all", "at '/operator/secretReferences': value must be one of"),
     ("operator.minKeyLifetime=soon", "at '/operator/minKeyLifetime': 'soon' does not match"),
+    ("operator.verifySpread=soon", "at '/operator/verifySpread': 'soon' does not match"),
+    ("operator.sweepSeconds=0", "at '/operator/sweepSeconds': exclusiveMinimum: got 0, want 0"),
+    ("operator.apiGatewayQuotaShare=0", "at '/operator/apiGatewayQuotaShare': exclusiveMinimum"),
+    ("operator.metricsCertDir=tls", "at '/operator/metricsCertDir': 'tls' does not match"),
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
     ("operator.allowStsEndpoints={ftp://x}", "at '/operator/allowStsEndpoints/0'"),

@@ -201,6 +201,27 @@ def test_a_source_that_fails_is_ready_while_its_session_lives(
     assert found.last_failure_time == now
 
 
+@pytest.mark.parametrize("now", [NOON, noon(hours=2)])
+def test_a_source_that_is_not_ready_shows_no_identity(now: datetime) -> None:
+    """EXPIRES in the past, or the identity of an earlier spec, would pass for current values."""
+    mistake = source_error([FieldError("spec", "is wrong.")])
+    assert mistake is not None
+    edited = {**COMMON, "generation": 2}
+    for found in (
+        failed_status(_good(), DENIED, now=now, **edited),
+        invalid_status(_good(), mistake, now=now, **edited),
+    ):
+        assert (found.identity, found.expires_at, found.renew_at) == (None, None, None)
+        assert found.account_id == US.account_id
+        assert verified_status(found, US, uid="s", now=now, **edited).identity == US.identity
+
+
+def test_a_source_with_a_valid_session_shows_it_while_its_renewal_fails() -> None:
+    """Nothing has ended yet."""
+    found = failed_status(_good(), PASSING, now=NOON, **COMMON)
+    assert (found.identity, found.expires_at) == (US.identity, US.expires_at)
+
+
 def test_a_mistaken_source_waits_for_a_person() -> None:
     """Stalled, and reported once."""
     mistake = source_error([FieldError("spec", "is wrong.")])

@@ -15,20 +15,21 @@ from keywright.api.formats import TEMPLATES, Format
 from keywright.cli.commands import COMMANDS
 from tests.unit.api.samples import ROOT
 from tools.reference import marks
-from tools.reference.__main__ import FOLDER, PAGES
+from tools.reference.__main__ import DOCS, PAGES
 from tools.reference.metrics import scrape
 
 
 def _page(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+    return (DOCS / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_up_to_date_and_in_the_navigation(name: str) -> None:
-    """As `make reference` writes it; the folder has no other page."""
+    """As `make reference` writes it; the folder of the reference has no other page."""
     assert _page(name) == PAGES[name](), "run make reference"
-    assert f"- reference/{name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert {file.name for file in FOLDER.iterdir()} == set(PAGES)
+    assert f"{name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    reference = {f"reference/{file.name}" for file in (DOCS / "reference").iterdir()}
+    assert reference == {page for page in PAGES if page.startswith("reference/")}
 
 
 def _leaves(schema: dict[str, Any]) -> Iterator[str]:
@@ -45,7 +46,7 @@ def test_every_field_and_every_rule_of_a_crd_is_in_its_page(plural: str) -> None
     """By name; and each message of a rule on spec."""
     crd = yaml.safe_load((ROOT / "crds" / f"{plural}.keywright.dev.yaml").read_text("utf-8"))
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    page = _page(f"{crd['spec']['names']['singular']}.md")
+    page = _page(f"reference/{crd['spec']['names']['singular']}.md")
     shown = set(re.findall(r"^\| `(?:[\w.\[\]]+\.)?(\w+)` \|", page, re.MULTILINE))
     assert set(_leaves(schema["spec"])) | set(_leaves(schema["status"])) == shown
     for rule in schema["spec"]["x-kubernetes-validations"]:
@@ -72,12 +73,17 @@ async def test_every_metric_has_a_series_in_the_scrape_of_its_page() -> None:
 
 
 def test_every_format_and_every_command_has_a_row_or_section() -> None:
-    """With each entry that the format writes."""
-    page = _page("formats.md")
+    """With each entry that the format writes, its readers, and how a renewal reaches them."""
+    page = _page("reference/formats.md")
     for form in Format:
         row, readers = re.findall(rf"^\| `{form}` \| (.*)$", page, re.MULTILINE)
-        assert all(cell.strip() for cell in readers.rstrip("|").split("|"))
+        cells = [cell.strip() for cell in readers.rstrip("|").split("|")]
+        names, notices, otherwise, links = cells
+        assert names
+        assert links.count("](../") >= 1
+        # Either the reader notices a renewal by itself, or the table says what to do.
+        assert notices.startswith("yes") or otherwise != "not needed" or "yes" in notices
         assert all(f"`{key}`" in row for key in TEMPLATES[form])
-    commands = _page("commands.md")
+    commands = _page("reference/commands.md")
     for command in COMMANDS:
         assert (f"## keywright {command.name}\n" in commands) is bool(command.summary)

@@ -21,6 +21,12 @@ from keywright.clouds.aws.iam.user import DEFAULT_PATH, managed_policies
 
 _INVOKE: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 _ANY: Final = "*"
+# The statements of `allowedModels` (api.bedrock_models), in their order.
+_ALLOWED_MODELS: Final = (
+    "UseBedrockApiKeys",
+    "InvokeAllowedModels",
+    "InvokeAllowedModelsThroughMantle",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def permissions_of(grants: Iterable[tuple[ApiKeyGrant, Place]]) -> Iterator[dict
     for grant, place in grants:
         key = grant.key
         if isinstance(key, BedrockShortTermKey):
-            yield from use_of_bedrock(place)
+            yield from _short_term(key, place)
         elif isinstance(key, SessionCredentials):
             yield from _session(key)
         elif isinstance(key, ApiGatewayKey):
@@ -63,6 +69,16 @@ def permissions_of(grants: Iterable[tuple[ApiKeyGrant, Place]]) -> Iterator[dict
             places[group] = place
     for group, keys in long_term.items():
         yield from _long_term(keys, places[group])
+
+
+def _short_term(key: BedrockShortTermKey, place: Place) -> Iterator[dict[str, Any]]:
+    """A key has what both the role and its session policy allow: the role needs the latter."""
+    limits = list(allowing(key.policy_in(place.partition)))
+    if not limits:
+        yield from use_of_bedrock(place)
+    names = _ALLOWED_MODELS if key.allowed_models else ["LimitedBedrockKeys"] * len(limits)
+    for name, each in zip(names, limits, strict=True):
+        yield {"Sid": name, **each}
 
 
 def use_of_bedrock(place: Place) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.errors import Failure
@@ -52,8 +52,8 @@ class OpenSession(Protocol):
 class KeyIssuer(Protocol):
     """Issues one kind of key: its session options, the sessions that it accepts, the key."""
 
-    def session_options(self, key: Any) -> SessionOptions:
-        """The session options of the key, beyond those of the source."""
+    def session_options(self, key: Any, *, region: str) -> SessionOptions:
+        """The session options of the key in its region, beyond those of the source."""
 
     def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
         """Whether the session may issue the key."""
@@ -113,6 +113,8 @@ KEYS: dict[KeyKind, KeyIssuer] = {
 }
 
 
+# Refusals of AssumeRole for the policies of the request.
+_OF_THE_POLICY: Final = frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"})
 PROBES: dict[ProbeMode, Attempt] = {
     ProbeMode.IDENTITY: probe_identity,
     ProbeMode.BEDROCK: probe_bedrock,
@@ -156,6 +158,14 @@ class _ChainSteps:
             raise failure_from_session(error) from None
 
 
+def _with_field_of(grant: ApiKeyGrant, failure: Failure) -> Failure:
+    """The failure, with the grant's field if STS refused the grant's own session policy."""
+    limits = grant.key.session_policies
+    if not limits or failure.reason not in _OF_THE_POLICY:
+        return failure
+    return failure.with_field(f"spec.{grant.kind}.{limits[0]}")
+
+
 class Aws:
     """Implements `interfaces.CloudProvider`."""
 
@@ -183,19 +193,24 @@ class Aws:
         if grant.kind in MANAGED_KEYS:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
-        way, key = KEYS[grant.kind], grant.key
-        session = await self._role_chain.session(
-            source,
-            hop=len(aws_of(source).assume_roles),
-            ask=way.session_options(key),
-            accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
-            not_before=not_before,
-        )
+        way, key, region = KEYS[grant.kind], grant.key, grant.region(source)
+        try:
+            session = await self._role_chain.session(
+                source,
+                hop=len(aws_of(source).assume_roles),
+                ask=way.session_options(key, region=region),
+                accepts_session=lambda session, now: way.accepts_session(
+                    key, session=session, now=now
+                ),
+                not_before=not_before,
+            )
+        except Failure as failure:
+            raise _with_field_of(grant, failure) from None
         issued_key = way.mint(
             key,
             grant=grant,
             session=session,
-            region=grant.region(source),
+            region=region,
             account_id=account_of(session),
             now=self._context.clock(),
         )

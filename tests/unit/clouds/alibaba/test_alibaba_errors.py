@@ -74,10 +74,10 @@ def _reported(code: str, message: str, asking: RequestContext) -> Failure:
             BY_TOKEN,
             "Denied",
             "way.oidcProviderArn",
-            f"Create {PROVIDER} in RAM",
+            f"create {PROVIDER} in RAM",
         ),
-        ("EntityNotExist.Role", BY_TOKEN, "Denied", "way.roleArn", "Create the role"),
-        ("NoPermission", BY_KEY, "Denied", "way.roleArn", "The caller needs this policy"),
+        ("EntityNotExist.Role", BY_TOKEN, "Denied", "way.roleArn", "create the role"),
+        ("NoPermission", BY_KEY, "Denied", "way.roleArn", "the caller needs this policy"),
         ("MissingSecurityToken", BY_KEY, "Configuration", "way.secretRef", "Secret cloud-key"),
         ("InvalidAccessKeyId.NotFound", BY_KEY, "Denied", "way.secretRef", "Secret cloud-key"),
         ("InvalidAccessKeyId.Inactive", BY_KEY, "Denied", "way.secretRef", "Activate the key"),
@@ -144,7 +144,7 @@ def test_a_refused_token_is_told_by_what_it_says() -> None:
 def test_a_refused_hop_has_both_policies_to_paste() -> None:
     """That of the caller, and the trust policy with the caller's role and the external id."""
     remedy = _reported("NoPermission", "You are not authorized", BY_KEY).remedy
-    needed, _, trust = remedy.removeprefix("The caller needs this policy: ").partition(
+    needed, _, trust = remedy.partition("the caller needs this policy: ")[2].partition(
         f" and {ROLE} this trust policy: "
     )
     assert json.loads(needed)["Statement"] == [

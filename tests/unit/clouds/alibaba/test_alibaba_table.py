@@ -61,4 +61,12 @@ def test_the_examples_show_the_guides_identities() -> None:
         body = yaml.safe_load(file.read_text())
         body["metadata"] |= {"uid": "u", "generation": 1}
         shown.add(type(parsed_source(body).identity).__name__)
-    assert shown == {"OidcRoleArn", "RamRoleArn", "Profile", "CredentialsUri", "AlibabaBearer"}
+    assert shown == {
+        "OidcRoleArn",
+        "RamRoleArn",
+        "EcsRamRole",
+        "RsaKeyPair",
+        "Profile",
+        "CredentialsUri",
+        "AlibabaBearer",
+    }

@@ -41,8 +41,8 @@ TOKEN_ROWS = [
         "Not authorized to perform sts:AssumeRoleWithWebIdentity",
         "Denied",
         "AccessDenied",
-        WEB_IDENTITY,
-        ["trust policy", ISSUER, SUBJECT],
+        f"{WEB_IDENTITY}.roleArn",
+        ["First check the spelling of the role in roleArn.", "trust policy", ISSUER, SUBJECT],
     ),
     (
         INVALID,

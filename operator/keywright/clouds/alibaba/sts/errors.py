@@ -59,6 +59,7 @@ _UNTRUSTED: Final = (
     "Tried again. Add the certificate authority of the endpoint or of the proxy to the operator's"
     " CA bundle (SSL_CERT_FILE), or correct regionId and stsEndpoint."
 )
+_SPELLING: Final = "First check the spelling of the role in roleArn."
 _CLOCK: Final = (
     "The clock of the operator's node differs from the clock of Alibaba Cloud by more than 15"
     " minutes: correct it (NTP)."
@@ -114,19 +115,24 @@ _ROWS: Final[Mapping[str, _Row]] = {
     "AuthenticationFail.NoPermission": _Row(
         _DENIED,
         "provider",
-        "Create {provider_arn} in RAM if it is missing, or let the role trust this token; a trust"
-        " policy that does: {trust}",
+        f"{_SPELLING} If it is correct, create {{provider_arn}} in RAM if it is missing, or let the"
+        " role trust this token; a trust policy that does: {trust}",
     ),
     "EntityNotExist.Role": _Row(
-        _DENIED, _POLICIES, "Create the role, or correct its ARN; its trust policy: {trust}"
+        _DENIED,
+        _POLICIES,
+        f"{_SPELLING} If it is correct, create the role; its trust policy: {{trust}}",
     ),
     "EntityNotExist.RoleName": _Row(
-        _DENIED, _POLICIES, "Create the role, or correct its ARN; its trust policy: {trust}"
+        _DENIED,
+        _POLICIES,
+        f"{_SPELLING} If it is correct, create the role; its trust policy: {{trust}}",
     ),
     "NoPermission": _Row(
         _DENIED,
         _POLICIES,
-        "The caller needs this policy: {permission} and {role_arn} this trust policy: {trust}",
+        f"{_SPELLING} If it is correct, the caller needs this policy: {{permission}}"
+        " and {role_arn} this trust policy: {trust}",
     ),
     "MissingSecurityToken": _Row(
         _CONFIGURATION,

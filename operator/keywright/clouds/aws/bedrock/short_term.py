@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockShortTermKey
+from keywright.api.partitions import partition_of
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import (
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 _SLACK = timedelta(seconds=60)
 
 
-def session_options(key: BedrockShortTermKey) -> SessionOptions:
-    """The session options: none, the source's own session signs."""
-    del key
-    return DEFAULT_OPTIONS
+def session_options(key: BedrockShortTermKey, *, region: str) -> SessionOptions:
+    """Without limits, the source's own session signs; with limits, one that has them."""
+    if not key.session_policies:
+        return DEFAULT_OPTIONS
+    return SessionOptions(
+        policy=key.policy_in(partition_of(region).id), policy_arns=key.policy_arns
+    )
 
 
 def accepts_session(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:

@@ -41,6 +41,8 @@ _PARAMETER_FIELDS: Final = {
     "externalId": "externalId",
     "sourceIdentity": "sourceIdentity",
 }
+# AWS does not say whether a role is missing or refuses the caller.
+_SPELLING: Final = "First check the spelling of the role in roleArn."
 _HOP_FIELDS: Final = frozenset({"sessionTags", "transitiveTagKeys", "externalId", "sourceIdentity"})
 
 
@@ -82,10 +84,10 @@ def failure_from_token(error: Exception, *, token: TokenFacts, role_arn: str) ->
                 f"AWS STS: {message} (role {role_arn}; token {described}).",
                 kind=FailureClass.DENIED,
                 reason="AccessDenied",
-                field=_WEB_IDENTITY,
+                field=f"{_WEB_IDENTITY}.roleArn",
                 remedy=(
-                    "The role is missing, or its trust policy does not accept this token;"
-                    f" a trust policy that does: {trust_policy(token, role_arn=role_arn)}"
+                    f"{_SPELLING} If it is correct, create the role, or let its trust policy accept"
+                    f" this token: {trust_policy(token, role_arn=role_arn)}"
                 ),
             )
         case "InvalidIdentityToken":
@@ -137,7 +139,8 @@ def failure_from_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) 
                 reason="AccessDenied",
                 field=f"{field}.roleArn",
                 remedy=(
-                    f"The caller's role needs this policy: {_permission(hop)}"
+                    f"{_SPELLING} If it is correct, the caller's role needs this policy:"
+                    f" {_permission(hop)}"
                     f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
                 ),
             )

@@ -26,8 +26,9 @@ from keywright.secrets.credential import (
 _SLACK = timedelta(seconds=60)
 
 
-def session_options(key: SessionCredentials) -> SessionOptions:
+def session_options(key: SessionCredentials, *, region: str) -> SessionOptions:
     """The session options of the grant."""
+    del region
     return SessionOptions(
         seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns
     )

@@ -1,0 +1,71 @@
+"""What `keywright status NAME` says of a grant whose source does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from keywright.api.errors import ApiError
+from keywright.api.names import SOURCE_PLURAL
+from keywright.api.parsing import parse_source
+from keywright.api.source import CredentialSource
+from keywright.cli.cluster_client import CUSTOM, METADATA, ClusterClient, segment, source_path
+from keywright.cli.errors import ForbiddenError
+from keywright.cli.grant_view import GrantView
+from keywright.planning.conditions import DELETING, SUSPENDED
+
+_REASONS: Final = ("SourceNotFound", "SourceNotAllowed")
+
+
+def with_missing_source(view: GrantView, client: ClusterClient) -> GrantView:
+    """The view, with what the grant waits for as its next step if its source does not exist.
+
+    A source with a similar name is suggested if the user may list sources, and the grant may use
+    it. The same view is returned if the source exists, or may not be read.
+    """
+    namespace, name = view.source
+    missing = any(condition.reason in _REASONS for condition in view.status.conditions)
+    if not missing or not name or view.summary.state in (DELETING, SUSPENDED):
+        return view
+    try:
+        if client.find(source_path(namespace, name), accept=METADATA) is not None:
+            return view
+        similar = _similar(view, client)
+    except (ForbiddenError, ApiError):
+        return view
+    place = name if namespace == view.namespace else f"{namespace}/{name}"
+    step = f"waits for CredentialSource {place}, which does not exist"
+    if similar:
+        step += f"; did you mean {similar}?"
+    return replace(view, summary=replace(view.summary, next_step=step, next_at=None))
+
+
+def _similar(view: GrantView, client: ClusterClient) -> str:
+    """The source with the most similar name that the grant may use, in the referenced namespace.
+
+    If there is none, one of the same or a similar name in the grant's own namespace.
+    """
+    namespace, name = view.source
+    for place in dict.fromkeys((namespace, view.namespace)):
+        found = difflib.get_close_matches(name, list(_usable(view, client, place)), n=1)
+        if found:
+            return found[0] if place == view.namespace else f"{place}/{found[0]}"
+    return ""
+
+
+def _usable(view: GrantView, client: ClusterClient, namespace: str) -> Iterator[str]:
+    """The names of the sources of a namespace that the grant may use."""
+    labels: dict[str, str] | None = None
+    for body in client.items(f"{CUSTOM}/namespaces/{segment(namespace)}/{SOURCE_PLURAL}"):
+        source = parse_source(body)
+        if not isinstance(source, CredentialSource):
+            if namespace == view.namespace:
+                yield str(body["metadata"]["name"])
+            continue
+        if source.selects_namespaces and labels is None:
+            own = client.get(f"/api/v1/namespaces/{segment(view.namespace)}", accept=METADATA)
+            labels = own["metadata"].get("labels") or {}
+        if source.allows(view.namespace, labels=labels or {}):
+            yield source.name

@@ -1,0 +1,109 @@
+"""Every recipe, applied to a real API server and read back as its consumer does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.clouds.alibaba.cloud import ACCOUNT as ALIBABA_ACCOUNT
+from testbed.clouds.aws.cloud import ACCOUNT
+from testbed.clusters.api import ApiError
+from testbed.documents import documents
+from testbed.go_tools import TOOLS, NoGoError, go_tool
+from testbed.world import EXAMPLES
+from tests.cluster.recipe_clients import (
+    CLIENTS,
+    LITELLM,
+    SDKS,
+    NotInstalledError,
+    Programs,
+    install,
+)
+from tests.cluster.recipe_readers import READERS
+from tests.cluster.recipe_stage import Stage, apply_namespace, apply_strictly, set_up
+from tests.cluster.tier import without_tool
+from tests.cluster.worlds import MakeWorld
+from tools.reference.recipes import FOLDER, Recipe, recipes
+
+_OUTCOMES = (
+    "You said: ",
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/",
+    f"acs:ram::{ALIBABA_ACCOUNT}:assumed-role/",
+    '{"',
+)
+"""An answer of a model, the identity of the caller in a cloud, or the JSON of an API."""
+
+
+@pytest.fixture(scope="module")
+def stage(make_world: MakeWorld) -> Iterator[Stage]:
+    """All recipes, applied and Ready."""
+    with set_up(make_world) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def programs(request: pytest.FixtureRequest) -> Programs:
+    """The programs that the tests' own environment lacks."""
+    try:
+        return Programs(
+            install(SDKS), install(LITELLM), go_tool("awsfile", module=TOOLS / "awsfile")
+        )
+    except NotInstalledError as error:
+        without_tool(
+            request.config, "the programs of locks/recipes.txt and locks/litellm.txt", str(error)
+        )
+    except NoGoError as error:
+        without_tool(request.config, "awsfile", str(error))
+
+
+def test_every_recipe_has_a_row_and_a_reader() -> None:
+    """A folder without a row, or a row without a reader, fails."""
+    folders = {folder.name for folder in FOLDER.iterdir() if folder.is_dir()}
+    assert folders == {recipe.name for recipe in recipes()}
+    assert {recipe.reader for recipe in recipes()} == {*READERS, *CLIENTS}
+
+
+def _is_read(name: str, response: str) -> None:
+    assert response.startswith(_OUTCOMES), name
+    if "assumed-role" in response:
+        assert f"assumed-role/{name}/" in response
+
+
+@pytest.mark.parametrize(
+    "recipe", [each for each in recipes() if each.reader in READERS], ids=lambda each: each.name
+)
+def test_a_recipe_is_read_by_code_from_the_source(stage: Stage, recipe: Recipe) -> None:
+    """What the consumer reads is a credential that the cloud accepts."""
+    _is_read(recipe.name, READERS[recipe.reader](stage, recipe))
+
+
+@pytest.mark.parametrize(
+    "recipe", [each for each in recipes() if each.reader in CLIENTS], ids=lambda each: each.name
+)
+def test_a_recipe_is_read_by_a_program(stage: Stage, recipe: Recipe, programs: Programs) -> None:
+    """The consumer's program or SDK, or that of its protocol, gets a response of the cloud."""
+    _is_read(recipe.name, CLIENTS[recipe.reader](stage, recipe, programs))
+
+
+def test_the_bridges_are_valid_for_external_secrets(stage: Stage) -> None:
+    """Every object of examples/bridges/ passes the schemas of its API group."""
+    kinds = set()
+    for file in sorted((EXAMPLES / "bridges").rglob("*.yaml")):
+        for document in documents(file.read_text()):
+            apply_namespace(stage.world, document["metadata"]["namespace"])
+            apply_strictly(stage.world, document)
+            kinds.add(document["kind"])
+    assert {"PushSecret", "SecretStore", "ExternalSecret", "Deployment"} <= kinds
+
+
+def test_an_invalid_object_of_a_consumer_is_refused(stage: Stage) -> None:
+    """The schemas of the consumers are not empty: one field too many, and one rule broken."""
+    (push,) = documents((EXAMPLES / "bridges/push-to-a-store/pushsecret.yaml").read_text())
+    push["spec"]["refreshintervall"] = "1h"
+    with pytest.raises(ApiError, match="refreshintervall"):
+        apply_strictly(stage.world, push)
+    (policy,) = documents((FOLDER / "envoy-ai-gateway/consumer.yaml").read_text())
+    policy["spec"]["type"] = "AWSCredentials"
+    with pytest.raises(ApiError, match="only awsCredentials field should be set"):
+        apply_strictly(stage.world, policy)
