@@ -126,7 +126,7 @@ def _play(scene: Scene, *, options: Options, elapsed: Callable[[], float]) -> No
             while True:
                 seen = witness.look()
                 shown.show(seen)
-                pictured = seen if pictured is None or _midway(seen) else pictured
+                pictured = seen if pictured is None or _pictures(seen, pictured) else pictured
                 verdict = judge(seen, expected=expected)
                 if seen.trouble is not None:
                     raise FailedError(seen.trouble)
@@ -139,6 +139,12 @@ def _play(scene: Scene, *, options: Options, elapsed: Callable[[], float]) -> No
         if pictured is not None and options.picture is not None:
             picture(pictured, file=options.picture)
     _report(seen)
+
+
+def _pictures(seen: Observed, before: Observed) -> bool:
+    """Whether to draw it rather than what was seen before: all clients, keys in midlife."""
+    more = len(seen.clients) - len(before.clients)
+    return more > 0 or (more == 0 and _midway(seen))
 
 
 def _midway(seen: Observed) -> bool:

@@ -83,7 +83,7 @@ def _surroundings(world: World, cluster: KindCluster) -> Iterator[Surroundings]:
 
 @pytest.fixture(scope="session", autouse=True)
 def never_restarted(stage: Stage) -> dict[str, NeverRestarted]:
-    """Three pods, from the start of the tier to its end, whatever its tests do meanwhile."""
+    """Four pods, from the start of the tier to its end, whatever its tests do meanwhile."""
     return start_all(stage)
 
 

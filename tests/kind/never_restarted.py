@@ -1,4 +1,4 @@
-"""Three pods with real SDKs that are started once, and whose keys are renewed under them."""
+"""Four pods with real SDKs that are started once, and whose keys are renewed under them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tests.kind import readers
 from tests.kind.installation import IMAGE
 from tests.kind.stage import MARGIN, Stage, prepare_for_pods
 
-_OPENAI_URL = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+_RUNTIME_URL = "https://bedrock-runtime.us-west-2.amazonaws.com"
+_OPENAI_URL = f"{_RUNTIME_URL}/openai/v1"
+FROZEN = "openai_frozen"
+"""The program whose key only the proxy beside it has."""
 _SESSION: dict[str, Any] = {"bedrockShortTermKey": None, "sessionCredentials": {"duration": "30m"}}
 
 
@@ -45,6 +48,7 @@ def start_all(stage: Stage) -> dict[str, NeverRestarted]:
             environment={"OPENAI_BASE_URL": _OPENAI_URL},
         ),
         "alibaba_chain": _start_alibaba(stage),
+        FROZEN: _start_frozen(stage),
     }
 
 
@@ -89,6 +93,44 @@ def _start_alibaba(stage: Stage) -> NeverRestarted:
     spec["volumes"].append({"name": "key", "secret": {"secretName": GRANT}})
     spec["initContainers"] = [_sidecar()]
     return _run(stage, tenant, spec=spec)
+
+
+def _start_frozen(stage: Stage) -> NeverRestarted:
+    """docs/proxy.md: a native sidecar adds the mounted key; the application has a placeholder."""
+    tenant = Tenant(stage.world, name="frozen")
+    tenant.prepare()
+    layout = {"formats": ["BedrockEnv"], "data": {"expiresAt": "${expiresAt}"}}
+    tenant.become_ready(secret=layout, renewal={"before": MARGIN})
+    spec = readers.pod_spec(
+        FROZEN,
+        surroundings=stage.surroundings,
+        environment={
+            "OPENAI_BASE_URL": "http://127.0.0.1:9912/openai/v1",
+            "OPENAI_API_KEY": "placeholder",
+        },
+    )
+    spec["volumes"].append({"name": "key", "secret": {"secretName": GRANT}})
+    spec["initContainers"] = [_proxy(stage)]
+    return _run(stage, tenant, spec=spec)
+
+
+def _proxy(stage: Stage) -> dict[str, Any]:
+    around = stage.surroundings
+    mount = {"name": "key", "mountPath": "/var/run/keywright", "readOnly": True}
+    return {
+        "name": "proxy",
+        "image": IMAGE,
+        "args": ["serve-credentials", f"--proxy={_RUNTIME_URL}", "--proxy-metrics-port=9913"],
+        "env": [{"name": name, "value": value} for name, value in around.variables().items()],
+        "restartPolicy": "Always",
+        "startupProbe": {
+            "httpGet": {"path": "/readyz", "port": 9913},
+            "periodSeconds": 1,
+            "failureThreshold": 120,
+        },
+        "securityContext": readers.restricted(),
+        "volumeMounts": [mount, *around.mounts()],
+    }
 
 
 def _sidecar() -> dict[str, Any]:
