@@ -116,11 +116,12 @@ def recipes_page() -> str:
         "",
         (
             "The recipes follow these versions. Each one is applied to an API server and read back"
-            " by a test, with the consumer's program or SDK, or else by code that follows the"
-            " named source. That a consumer notices a renewal follows from its source; it was run"
-            " for those that read a file or use the proxy. On 27 November 2026, the objects of the"
-            " recipes and bridges were also applied with the consumers' own definitions of these"
-            " versions, except for kgateway, Kong and Velero."
+            " by a test: with the consumer's program, with the SDK that it uses or whose protocol"
+            " it speaks, or else with code that follows the named source. That a consumer notices"
+            " a renewal follows from its source; it was run for those that read a file or use the"
+            " proxy. On 27 November 2026, the objects of the recipes and bridges were also applied"
+            " with the consumers' own definitions of these versions, except for kgateway, Kong and"
+            " Velero."
         ),
         "",
         *table(
