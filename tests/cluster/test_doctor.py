@@ -149,3 +149,26 @@ def test_a_missing_object_is_reported(tenant: Tenant) -> None:
     shown = doctor(tenant, "grant", "nope")
     assert shown.code == ExitCode.FINDINGS
     assert "there is no ApiKeyGrant nope" in shown.err
+
+
+def test_a_typo_in_the_source_of_a_grant_is_corrected(tenant: Tenant) -> None:
+    """`doctor` suggests the similar source; `explain` names the field and not `--namespace`."""
+    tenant.apply_source()
+    tenant.apply_grant(source="bedrok")
+    (*_, hop) = hops(tenant, "grant")
+    assert hop["id"] == "doctor-source"
+    assert hop["cure"].endswith("Did you mean bedrock?")
+    shown = run_command(tenant, "explain", "grant", GRANT)
+    assert f"there is no CredentialSource bedrok in namespace {tenant.namespace}." in shown.err
+    assert "Correct spec.sourceRef of the grant" in shown.err
+    wrong = run_command(tenant, "explain", "source", "bedrok")
+    assert "Choose its namespace with -n." in wrong.err
+
+
+def test_the_cause_of_an_unreadable_issuer_is_shown(tenant: Tenant) -> None:
+    """The test cluster's certificate is not publicly trusted, and the warning says so."""
+    tenant.apply_source()
+    shown = hops(tenant, "source")
+    (issuer,) = (hop for hop in shown if hop["id"] == "doctor-issuer")
+    assert issuer["result"] == "warning"
+    assert "certificate verify failed" in issuer["facts"][0]

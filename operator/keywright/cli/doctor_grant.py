@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
-from keywright.api.errors import Failure
+from keywright.api.errors import ApiError, Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.key_spec import ProbeMode
@@ -16,6 +17,7 @@ from keywright.cli.cluster_client import METADATA, ClusterClient, source_path
 from keywright.cli.doctor_source import Tools, invalid_spec, read_source, source_hops
 from keywright.cli.errors import ForbiddenError
 from keywright.cli.hop import Hop, Result, failed, has_failed
+from keywright.cli.missing_source import similar_source
 from keywright.planning.sources import source_failure
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
 from keywright.secrets.rendering import check_region, validate
@@ -54,7 +56,8 @@ def find_source(
     )
     if failure is not None or source is None or spec is None:
         assert failure is not None
-        return None, [failed("doctor-source", title, failure)]
+        hop = failed("doctor-source", title, failure)
+        return None, [hop if body is not None else _with_suggestion(hop, grant, client)]
     hops = [spec, Hop("doctor-source", title)]
     of_source = grant.with_formats_for(source.provider)
     errors = [
@@ -64,6 +67,15 @@ def find_source(
     if errors:
         hops.append(invalid_spec("the grant fits its source", errors))
     return source, hops
+
+
+def _with_suggestion(hop: Hop, grant: ApiKeyGrant, client: ClusterClient) -> Hop:
+    """The hop of a missing source, with the most similar source that the grant may use."""
+    try:
+        similar = similar_source(grant.source_key, client, namespace=grant.namespace)
+    except (ForbiddenError, ApiError):
+        return hop
+    return replace(hop, cure=f"{hop.cure} Did you mean {similar}?") if similar else hop
 
 
 async def grant_hops(

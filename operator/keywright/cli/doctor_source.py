@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -194,12 +195,23 @@ def _issuer(token: Sensitive) -> Hop:
         discovery = _fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         keys = _fetch(str(discovery["jwks_uri"]))["keys"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return replace(warning, facts=(f"it cannot be read from here: {type(error).__name__}.",))
+        return replace(warning, facts=(f"it cannot be read from here: {_cause(error)}.",))
     if discovery.get("issuer") != issuer:
         return replace(warning, facts=(f"its document names issuer {discovery.get('issuer')}.",))
     if _key_id(token) not in [key.get("kid") for key in keys]:
         return replace(warning, facts=("it does not publish the key that signed the token.",))
     return Hop("doctor-issuer", title)
+
+
+def _cause(error: Exception) -> str:
+    """Why a document could not be read, such as the error of a certificate."""
+    match error:
+        case urllib.error.HTTPError():
+            return f"HTTP status {error.code}"
+        case urllib.error.URLError():
+            return f"{error.reason}"
+        case _:
+            return f"{type(error).__name__}: {error}"
 
 
 async def _session(source: CredentialSource, number: int, tools: Tools) -> Hop:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keywright.cli.manifests import ReadResult
 
 _ISSUER_PATH = "/.well-known/openid-configuration"
+_OTHER_NAMESPACE = "Choose its namespace with -n."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,11 +113,21 @@ def _read_cluster(options: argparse.Namespace) -> tuple[ReadResult, str | None]:
     client = connect(options)
     namespace = options.namespace or client.namespace
     if kind == "grant":
-        grants = [_find(client, grant_path(namespace, name), "ApiKeyGrant", name)]
+        grants = [_find(client, grant_path(namespace, name), f"ApiKeyGrant {name}", namespace)]
         reference = grants[0]["spec"]["sourceRef"]
         namespace = reference.get("namespace") or namespace
         name = reference["name"]
-    source = _find(client, source_path(namespace, name), "CredentialSource", name)
+    source = _find(
+        client,
+        source_path(namespace, name),
+        f"CredentialSource {name}",
+        namespace,
+        remedy=(
+            "Correct spec.sourceRef of the grant, or create the source."
+            if kind == "grant"
+            else _OTHER_NAMESPACE
+        ),
+    )
     if kind == "source":
         grants = [each for each in _grants(client, namespace) if _uses(each, namespace, name)]
     bodies = [source, *grants, *_accounts(client, source, namespace)]
@@ -127,13 +138,15 @@ def _read_cluster(options: argparse.Namespace) -> tuple[ReadResult, str | None]:
     return read, _issuer(client)
 
 
-def _find(client: ClusterClient, path: str, kind: str, name: str) -> dict[str, Any]:
+def _find(
+    client: ClusterClient, path: str, label: str, namespace: str, *, remedy: str = _OTHER_NAMESPACE
+) -> dict[str, Any]:
     from keywright.cli.errors import NotFoundError  # noqa: PLC0415
 
     found = client.find(path)
     if found is None:
-        raise NotFoundError(f"there is no {kind} {name}", remedy="Set --namespace.")
-    return {"apiVersion": "keywright.dev/v1alpha1", "kind": kind} | found
+        raise NotFoundError(f"there is no {label} in namespace {namespace}.", remedy=remedy)
+    return {"apiVersion": "keywright.dev/v1alpha1", "kind": label.partition(" ")[0]} | found
 
 
 def _grants(client: ClusterClient, namespace: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What `keywright status NAME` says of a grant whose source does not exist."""
+"""What the command line says of a grant whose source does not exist."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def with_missing_source(view: GrantView, client: ClusterClient) -> GrantView:
     try:
         if client.find(source_path(namespace, name), accept=METADATA) is not None:
             return view
-        similar = _similar(view, client)
+        similar = similar_source(view.source, client, namespace=view.namespace)
     except (ForbiddenError, ApiError):
         return view
     place = name if namespace == view.namespace else f"{namespace}/{name}"
@@ -42,30 +42,31 @@ def with_missing_source(view: GrantView, client: ClusterClient) -> GrantView:
     return replace(view, summary=replace(view.summary, next_step=step, next_at=None))
 
 
-def _similar(view: GrantView, client: ClusterClient) -> str:
-    """The source with the most similar name that the grant may use, in the referenced namespace.
+def similar_source(key: tuple[str, str], client: ClusterClient, *, namespace: str) -> str:
+    """The source with the most similar name that grants of the namespace may use.
 
-    If there is none, one of the same or a similar name in the grant's own namespace.
+    Sources of the referenced namespace come first, then those of the grant's own namespace. The
+    result is empty if no name is similar.
     """
-    namespace, name = view.source
-    for place in dict.fromkeys((namespace, view.namespace)):
-        found = difflib.get_close_matches(name, list(_usable(view, client, place)), n=1)
+    referenced, name = key
+    for place in dict.fromkeys((referenced, namespace)):
+        found = difflib.get_close_matches(name, list(_usable(client, place, namespace)), n=1)
         if found:
-            return found[0] if place == view.namespace else f"{place}/{found[0]}"
+            return found[0] if place == namespace else f"{place}/{found[0]}"
     return ""
 
 
-def _usable(view: GrantView, client: ClusterClient, namespace: str) -> Iterator[str]:
-    """The names of the sources of a namespace that the grant may use."""
+def _usable(client: ClusterClient, place: str, namespace: str) -> Iterator[str]:
+    """The names of the sources in `place` that grants of the namespace may use."""
     labels: dict[str, str] | None = None
-    for body in client.items(f"{CUSTOM}/namespaces/{segment(namespace)}/{SOURCE_PLURAL}"):
+    for body in client.items(f"{CUSTOM}/namespaces/{segment(place)}/{SOURCE_PLURAL}"):
         source = parse_source(body)
         if not isinstance(source, CredentialSource):
-            if namespace == view.namespace:
+            if place == namespace:
                 yield str(body["metadata"]["name"])
             continue
         if source.selects_namespaces and labels is None:
-            own = client.get(f"/api/v1/namespaces/{segment(view.namespace)}", accept=METADATA)
+            own = client.get(f"/api/v1/namespaces/{segment(namespace)}", accept=METADATA)
             labels = own["metadata"].get("labels") or {}
-        if source.allows(view.namespace, labels=labels or {}):
+        if source.allows(namespace, labels=labels or {}):
             yield source.name
