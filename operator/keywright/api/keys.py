@@ -120,7 +120,8 @@ class BedrockShortTermKey(KeySpec, frozen=True):
                 f"{field}.allowedModels",
                 "beside policy or policyArns, and AWS allows what any of them allows: remove one",
             )
-        yield from checks.session_policy(f"{field}.policy", self.policy)
+        # Only STS of AWS receives it.
+        yield from checks.session_policy(f"{field}.policy", self.policy, latin=True)
         if self.allowed_models:
             written = self.policy_in(_LONGEST_PARTITION)
             yield from checks.session_policy(f"{field}.allowedModels", written)

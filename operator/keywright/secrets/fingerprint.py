@@ -97,9 +97,14 @@ def same_values(
     )
 
 
-def value_hash(value: Sensitive, *, key: bytes, namespace: str) -> str:
-    """A keyed hash of a previous value: it is recognized in the Secret, and reveals nothing."""
-    return _digest("previous", value.reveal().encode(), key=key, namespace=namespace)
+def value_hash(value: Sensitive, *, key_id: str, key: bytes, namespace: str) -> str:
+    """A keyed hash of a previous value: it is recognized in the Secret, and reveals nothing.
+
+    The ID is part of it, so that the hash of a retired key, or of another grant's, cannot be
+    recorded for a key that is still valid.
+    """
+    content = _ENCODE([key_id, value.reveal()])
+    return _digest("previous", content, key=key, namespace=namespace)
 
 
 def data_hash(fingerprint: str | None) -> str:

@@ -1,7 +1,7 @@
 """The previous value of a key, which a Secret can contain until the old key is retired.
 
 The value is kept in the Secret only. An annotation records which key it belongs to, and a keyed
-hash, by which the value is recognized when the Secret is written again.
+hash of both, by which the value is recognized when the Secret is written again.
 """
 
 from __future__ import annotations
@@ -45,4 +45,5 @@ def format_previous(previous: PreviousKey | None, *, key: bytes, namespace: str)
     """The annotation: the ID of the key and a keyed hash of its value; empty without one."""
     if previous is None:
         return ""
-    return f"{previous.key_id} {value_hash(previous.value, key=key, namespace=namespace)}"
+    digest = value_hash(previous.value, key_id=previous.key_id, key=key, namespace=namespace)
+    return f"{previous.key_id} {digest}"

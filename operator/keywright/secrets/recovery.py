@@ -75,9 +75,11 @@ def recover(
 
 
 def recover_previous(
-    *, data: Mapping[str, str], recorded_hash: str, key: bytes, namespace: str
+    *, data: Mapping[str, str], key_id: str, recorded_hash: str, key: bytes, namespace: str
 ) -> Sensitive | None:
     """Return the previous value in a Secret's (decoded) data; None if none has the recorded hash.
+
+    The hash is that of the value and of the ID of its key.
 
     The limits are those of `recover`.
     """
@@ -87,7 +89,8 @@ def recover_previous(
         if hashed > _MAX_HASHED:
             return None
         found = Sensitive(text)
-        if hmac.compare_digest(value_hash(found, key=key, namespace=namespace), recorded_hash):
+        digest = value_hash(found, key_id=key_id, key=key, namespace=namespace)
+        if hmac.compare_digest(digest, recorded_hash):
             return found
     return None
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from yarl import URL
@@ -216,6 +216,7 @@ class KeyProxy:
     ) -> aiohttp.ClientResponse:
         """The response of the upstream; a second one if the key was replaced meanwhile."""
         key = self._current_key()
+        await body.invite()
         answer = await self._send(request, target, body, key)
         if answer.status in _REFUSED_KEY and body.is_repeatable:
             newer = self._newer_than(key)
@@ -263,6 +264,7 @@ class RequestBody:
     """The body of a request: streamed, and kept up to a limit so that it can be sent again."""
 
     def __init__(self, request: web.BaseRequest, *, idle_seconds: float) -> None:
+        self._request = request
         self._content = request.content
         self._whole: bytes | None = None
         self._idle = idle_seconds
@@ -276,6 +278,19 @@ class RequestBody:
         """Whether the whole body was read and kept."""
         kept = self._size <= _REPEATABLE_BYTES or self._whole is not None
         return self._complete and kept
+
+    async def invite(self) -> None:
+        """Let a client that waits for `100 Continue` send the body (RFC 9110, section 10.1.1).
+
+        A server of aiohttp without a router sends none: some clients would wait for a second, and
+        others until the request ends with 408.
+        """
+        request = self._request
+        waits = request.headers.get("Expect", "").strip().lower() == "100-continue"
+        if waits and request.version >= HttpVersion11 and not self._content.is_eof():
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # As in aiohttp's router: the response has not begun.
+            request.writer.output_size = 0
 
     def arrived(self) -> bytes | None:
         """The whole body, if it arrived with the headers: the usual case of a short one."""

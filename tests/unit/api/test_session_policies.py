@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from keywright.api.checks import policy_text, session_policy
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant_checks import validate_with_source
+from keywright.api.parsing import parse_grant
+from tests.unit.api.samples import grant_body, source
 
 STATEMENT = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
@@ -43,3 +47,17 @@ def test_what_aws_is_sent_has_letters_of_its_pattern_alone(letter: str) -> None:
     text = policy_text(document, latin=True)
     assert max(text) <= "\u00ff"
     assert json.loads(text) == document
+
+
+@pytest.mark.parametrize(("letter", "fits"), [("\u4e2d", False), ("\u00e9", True)])
+@pytest.mark.parametrize("kind", ["bedrockShortTermKey", "sessionCredentials"])
+def test_a_policy_of_a_grant_is_counted_as_sts_of_aws_counts_it(
+    kind: str, letter: str, *, fits: bool
+) -> None:
+    """Before the operator calls STS, which would refuse the escapes."""
+    limited = {kind: {"policy": _policy(letter, times=1500)}}
+    found = parse_grant(grant_body(**({"bedrockShortTermKey": None} | limited)))
+    problems = (
+        validate_with_source(found, source=source()) if isinstance(found, ApiKeyGrant) else found
+    )
+    assert [problem.field for problem in problems] == ([] if fits else [f"spec.{kind}.policy"])

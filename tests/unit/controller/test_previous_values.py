@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -175,6 +175,25 @@ def test_an_edited_previous_value_is_emptied() -> None:
     account.api.put(SECRET.rpartition("/")[0], body)
     play(account, idle=_IN_OVERLAP)
     assert values(account.api) == {"apiKey": "ABSK-planted2", "previous": ""}
+
+
+def test_the_hash_of_a_retired_key_counts_for_no_other_key() -> None:
+    """A deleted key, maybe a leaked one, is not published under the ID of a retiring one."""
+    account = rotated()
+    _, _, old_hash = annotation(account.api, ANNOTATION_PREVIOUS_KEY).partition(" ")
+    play(account)
+    account.ask()
+    play(account, idle=_IN_OVERLAP)
+    body = account.api.objects[SECRET]
+    body["data"]["previous"] = b64encode(b"ABSK-planted1").decode()
+    marks = body["metadata"]["annotations"]
+    key_id, _, _ = marks[ANNOTATION_PREVIOUS_KEY].partition(" ")
+    marks[ANNOTATION_PREVIOUS_KEY] = f"{key_id} {old_hash}"
+    fields = body["metadata"]["managedFields"][0]["fieldsV1"]
+    del fields["f:data"]["f:previous"]
+    account.api.put(SECRET.rpartition("/")[0], body)
+    play(account, idle=_IN_OVERLAP / 2)
+    assert values(account.api) == {"apiKey": "ABSK-planted3", "previous": ""}
 
 
 def test_a_restored_secret_without_status_keeps_it() -> None:

@@ -71,8 +71,14 @@ def test_both_values_are_read_back_from_every_layout(
         namespace="chat",
     )
     assert found == {"apiKey": Sensitive(VALUE)}
-    mark = value_hash(OLD, key=HASH_KEY, namespace="chat")
-    read = recover_previous(data=data, recorded_hash=mark, key=HASH_KEY, namespace="chat")
+    mark = value_hash(OLD, key_id=PREVIOUS.key_id, key=HASH_KEY, namespace="chat")
+    read = recover_previous(
+        data=data,
+        key_id=PREVIOUS.key_id,
+        recorded_hash=mark,
+        key=HASH_KEY,
+        namespace="chat",
+    )
     assert read == previous
 
 
@@ -106,7 +112,7 @@ def test_the_annotation_names_the_key_and_hides_its_value() -> None:
     text = annotation(PREVIOUS)
     key_id, digest = text.split(" ")
     assert key_id == PREVIOUS.key_id
-    assert digest != value_hash(OLD, key=HASH_KEY, namespace="other")
+    assert digest != value_hash(OLD, key_id=key_id, key=HASH_KEY, namespace="other")
     assert OLD.reveal() not in text
     requested = gateway(includePrevious=True)
     body = manifest(
@@ -130,6 +136,22 @@ def test_the_annotation_names_the_key_and_hides_its_value() -> None:
 def test_another_value_is_not_taken_for_the_previous_one() -> None:
     """Whatever another client has written into the entry."""
     data = {"previousApiKey": "something else", "X_API_KEY": VALUE}
-    mark = value_hash(OLD, key=HASH_KEY, namespace="chat")
-    found = recover_previous(data=data, recorded_hash=mark, key=HASH_KEY, namespace="chat")
+    mark = value_hash(OLD, key_id=PREVIOUS.key_id, key=HASH_KEY, namespace="chat")
+    found = recover_previous(
+        data=data,
+        key_id=PREVIOUS.key_id,
+        recorded_hash=mark,
+        key=HASH_KEY,
+        namespace="chat",
+    )
+    assert found is None
+
+
+def test_the_hash_of_one_key_is_not_that_of_another() -> None:
+    """The annotation of a retired key, or of another grant, cannot be relabeled."""
+    data = {"previousApiKey": OLD.reveal()}
+    mark = value_hash(OLD, key_id=PREVIOUS.key_id, key=HASH_KEY, namespace="chat")
+    found = recover_previous(
+        data=data, key_id="1/us-west-2/k9", recorded_hash=mark, key=HASH_KEY, namespace="chat"
+    )
     assert found is None

@@ -246,6 +246,25 @@ async def test_headers_of_a_connection_and_credentials_are_dropped(
     assert _CANARY.encode() not in answer
 
 
+async def test_a_client_that_waits_for_100_continue_gets_it(pod: Pod) -> None:
+    """Before its body, and before the final response; without it the request would end with 408."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", pod.port)
+    writer.write(sent("POST /v1/a HTTP/1.1", "Content-Length: 2", "Expect: 100-continue"))
+    async with asyncio.timeout(5):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert status_of(await reader.readuntil(b"\r\n\r\n")) == 200
+        assert await reader.readexactly(2) == b"{}"
+    writer.close()
+    assert pod.server.requests[0][2] == b"{}"
+
+
+async def test_a_refused_request_gets_no_100_continue(pod: Pod) -> None:
+    """The client need not send a body that is not forwarded."""
+    head = sent("POST /v2/a HTTP/1.1", "Content-Length: 2", "Expect: 100-continue")
+    assert status_of(await pod.raw(head)) == 403
+
+
 async def test_a_redirect_of_the_upstream_is_not_passed_on(pod: Pod) -> None:
     """Neither followed with the key, nor shown to the client."""
     answer = await pod.raw(sent("GET /v1/redirect HTTP/1.1"))

@@ -71,9 +71,13 @@ def _recovered(
             namespace=namespace,
         ),
         recover_previous(
-            data=data, recorded_hash=secret.previous_hash, key=key, namespace=namespace
+            data=data,
+            key_id=secret.previous_id,
+            recorded_hash=secret.previous_hash,
+            key=key,
+            namespace=namespace,
         )
-        if secret.previous_hash
+        if secret.previous_id and secret.previous_hash
         else None,
     )
 
