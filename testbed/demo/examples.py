@@ -53,12 +53,14 @@ def _of_folder(folder: Path) -> Example:
 def is_served(example: Example) -> bool:
     """Whether the demo's clients can use its Secrets, and its cloud can be prepared for it.
 
-    The clients call Bedrock with a short-term key; a role is created for each web identity, but no
-    role chains or access keys. No controller restarts workloads.
+    The clients call Bedrock with a short-term key, with any model; a role is created for each web
+    identity, but no role chains or access keys. No controller restarts workloads.
     """
     sources = [source["spec"].get("aws", {}) for source in example.of_kind("CredentialSource")]
     return all(
-        "bedrockShortTermKey" in grant["spec"] and "rollout" not in grant["spec"]
+        "bedrockShortTermKey" in grant["spec"]
+        and "allowedModels" not in grant["spec"]["bedrockShortTermKey"]
+        and "rollout" not in grant["spec"]
         for grant in example.of_kind("ApiKeyGrant")
     ) and all("webIdentity" in aws and "assumeRoles" not in aws for aws in sources)
 
