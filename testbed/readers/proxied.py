@@ -28,7 +28,7 @@ OPENAI, STREAM = "openai-behind-proxy", "openai-stream-behind-proxy"
 BOTO3, CONVERSE_STREAM = "boto3-behind-proxy", "boto3-stream-behind-proxy"
 HTTP, REQUESTS, CURL = "http-behind-proxy", "requests-behind-proxy", "curl-behind-proxy"
 SLOW_STREAM, SLOW_CONVERSE = "openai-slow-stream-behind-proxy", "boto3-slow-stream-behind-proxy"
-SLOW_QUESTION = f"{QUESTION} Take 3 s."
+SLOW_QUESTION = f"{QUESTION} Take 8 s."  # longer than between two renewals of the test
 """A question whose streamed answer takes seconds, so that it outlasts a renewal."""
 ANTHROPIC_MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _PLACEHOLDER = "placeholder"

@@ -63,7 +63,7 @@ def test_clients_that_never_read_their_key_live_behind_the_proxy(
     """Twenty renewals with sessions of ten seconds: no call and no stream of an SDK fails.
 
     Each client is started once, with the address of the proxy and a placeholder as its key. The
-    clients of one process call in turn, each about once a second; streams of three seconds last
+    clients of one process call in turn, each about once a second; streams of eight seconds last
     across renewals.
     """
     if node_sdks.are_available():
