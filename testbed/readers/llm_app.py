@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 NAME = "llm-app"
 _APP = Path(__file__).parents[2] / "examples" / NAME / "app.py"
-_UPSTREAM = "https://bedrock-runtime.us-west-2.amazonaws.com"
 # The kubelet starts the application when the proxy has a key. Here it waits for its first reader,
 # with the SDK imported: a key of the demo is valid for seconds.
 _CONTAINER = """\
@@ -42,9 +41,10 @@ class LlmApp:
 
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         port = free_port()
+        upstream = f"https://bedrock-runtime.{data['AWS_REGION']}.amazonaws.com"
         self._sidecar = Sidecar(
             data,
-            arguments=(f"--proxy={_UPSTREAM}", f"--proxy-port={port}"),
+            arguments=(f"--proxy={upstream}", f"--proxy-port={port}"),
             environment=cloud_environment,
         )
         self._sidecar.wait_for_port(port)

@@ -102,7 +102,7 @@ class NodeSdk(Proxied):
     def close(self) -> None:
         """End the client and the proxy."""
         self._process.terminate()
-        self._process.wait(_END_SECONDS)
+        self._process.communicate(timeout=_END_SECONDS)  # waits, and closes the pipes
         super().close()
 
 
