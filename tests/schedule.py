@@ -58,7 +58,11 @@ A file without a number takes less. The numbers decide the order, and nothing el
 
 
 class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstream
-    """`--dist loadfile` with spread files, and no work for later that another worker could do."""
+    """`--dist loadfile` with spread files, and no work for later that another worker could do.
+
+    A worker that dies fails the test it was running, and only that one. pytest-xdist (3.8) hands
+    out the finished files of a dead worker again, and every worker that gets one waits for ever.
+    """
 
     @override
     def _split_scope(self, nodeid: str) -> str:
@@ -67,9 +71,30 @@ class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstre
     @override
     def _reschedule(self, node: Any) -> None:
         # A worker starts a test only if it knows the next one: one ahead, and no more.
-        if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
-            return
-        super()._reschedule(node)
+        while self.workqueue and not node.shutting_down and self._left_to(node) < 2:
+            self._assign_work_unit(node)
+        if not self.workqueue:
+            super()._reschedule(node)
+
+    def _left_to(self, node: Any) -> int:
+        left: int = self._pending_of(self.assigned_work[node])
+        return left
+
+    @override
+    def remove_node(self, node: Any) -> str | None:
+        left = {
+            scope: {test: False for test, is_done in tests.items() if not is_done}
+            for scope, tests in self.assigned_work.pop(node).items()
+        }
+        first = next((scope for scope, tests in left.items() if tests), None)
+        if first is None:
+            return None
+        fatal: str = next(iter(left[first]))
+        del left[first][fatal]
+        self.workqueue.update({scope: tests for scope, tests in left.items() if tests})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return fatal
 
 
 def scope_of(nodeid: str) -> str:

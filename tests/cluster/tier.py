@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def add_markers(config: pytest.Config) -> None:
     """The markers that say when and where a test runs."""
     config.addinivalue_line(
         "markers",
