@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +25,6 @@ GRANT_TAG = "keywright.dev/grant"
 # Of a key that was made by a file: the name of the import.
 _IMPORT_TAG = "keywright.dev/import"
 _OVERLAP = "2s"
-# Attempts, a tenth of a second apart.
-_CONFLICTS = 100
 
 
 def permissions() -> Document:
@@ -154,7 +153,13 @@ class GatewayTenant(Tenant):
         """The id of a new plan of the stage, which an admin has made."""
         request = {"name": f"{self.namespace}-{name}", "apiStages": [self.stage], **requested}
 
-        return str(self.gateway.create_usage_plan(**request)["id"])
+        def made() -> str:
+            # The operator still changes plans of the test before: API Gateway refuses both at once.
+            with suppress(self.gateway.exceptions.ConflictException):
+                return str(self.gateway.create_usage_plan(**request)["id"])
+            return ""
+
+        return eventually(made)
 
     def plan_name(self, plan: str) -> str:
         """The name of a plan."""
@@ -232,19 +237,9 @@ class GatewayTenant(Tenant):
         return [item for page in pages for item in page["items"]]
 
 
-def _after_conflicts(
-    response: tuple[Any, Document] | None, attempts: int, **_: object
-) -> float | None:
-    """Seconds until the next attempt: API Gateway refuses a change beside one of the operator."""
-    error = (response[1] if response is not None else {}).get("Error", {})
-    conflict = error.get("Code") == "ConflictException" and "concurrent" in error["Message"]
-    return 0.1 if conflict and attempts < _CONFLICTS else None
-
-
 def gateway_tenants(world: World, *, name: str) -> Iterator[Callable[[], GatewayTenant]]:
     """Makes prepared namespaces, which go with the test, as do the faults of the cloud."""
     gateway = world.aws.administrator("apigateway", region=REGION)
-    gateway.meta.events.register("needs-retry.apigateway", _after_conflicts)
     made: list[GatewayTenant] = []
 
     def make() -> GatewayTenant:
