@@ -115,6 +115,11 @@ class KeySpec(SpecStruct, frozen=True):
         return ""
 
     @property
+    def permissions_boundary(self) -> str | None:
+        """The ARN of the permissions boundary of the owner; None for none."""
+        return None
+
+    @property
     def revocation_spec(self) -> Mapping[str, Any]:
         """The smallest spec of this kind that allows a managed key to be found and revoked."""
         return {}

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from keywright.api.bedrock_keys import Endpoint
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.formats import Format, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import Endpoint, KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.partitions import partition_of
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from keywright.api.bedrock_keys import Endpoint
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
