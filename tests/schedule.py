@@ -61,7 +61,7 @@ class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstre
     """`--dist loadfile` with spread files, and no work for later that another worker could do.
 
     A worker that dies fails the test it was running, and only that one. pytest-xdist (3.8) hands
-    out the finished files of a dead worker again, and every worker that gets one waits for ever.
+    out the finished files of a dead worker again, and every worker that gets one waits without end.
     """
 
     @override

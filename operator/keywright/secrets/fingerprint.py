@@ -1,16 +1,22 @@
 """A fingerprint that shows, without any secret, whether a Secret is up to date.
 
 `<16 hex>.<32 hex>.<32 hex>`: the hash of the facts that identify the key, a keyed hash of the
-Secret's data, and a keyed hash of the key's canonical values. Keyed, because it is written where
-people without access to the Secret can read it, and a low-entropy value could be guessed. Salted
-with the namespace, so that equal data in two namespaces is not visibly equal. Hashes from before
-the salt are still accepted, and that of the data is kept until the data changes: rollouts use it as
-the data hash.
+Secret's data, and a keyed hash of the key's canonical values, its ID and its times. Keyed, because
+it is written where people without access to the Secret can read it, and a low-entropy value could
+be guessed. Salted with the namespace, so that equal data in two namespaces is not visibly equal.
+Hashes from before the salt are still accepted, and that of the data is kept until the data changes:
+rollouts use it as the data hash.
+
+The ID and the times are part of the last hash, so that an earlier value with its own fingerprint is
+not taken for the key in use, and a postponed expiry is detected. The hash of the values alone, as
+of before, counts only if the status has the same fingerprint.
 """
 
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -18,10 +24,28 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.api.times import format_time
 
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _PARTS: Final = 3
 _MARK_LENGTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What the annotations of a Secret say about the key in it.
+
+    `key_id` is the ID of a managed key; the IDs of other keys are not recorded in the Secret.
+    """
+
+    key_id: str | None
+    issued_at: datetime
+    expires_at: datetime | None
+
+    def texts(self) -> tuple[str, str, str]:
+        """The facts as the annotations have them."""
+        ends = "" if self.expires_at is None else format_time(self.expires_at)
+        return self.key_id or "", format_time(self.issued_at), ends
 
 
 def key_identity(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> str:
@@ -48,6 +72,7 @@ def fingerprint(
     key_identity: str,
     data: Mapping[str, str],
     values: Mapping[str, Sensitive],
+    facts: KeyFacts,
     key: bytes,
     namespace: str,
     before: Iterable[str | None] = (),
@@ -65,8 +90,8 @@ def fingerprint(
         if hmac.compare_digest(parts[1], unsalted):
             of_data = unsalted
             break
-    of_values = _digest("values", _opened(values), key=key, namespace=namespace)
-    return f"{key_identity}.{of_data}.{of_values}"
+    of_key = _key_digest(_opened(values), facts, key=key, namespace=namespace)
+    return f"{key_identity}.{of_data}.{of_key}"
 
 
 def has_identity(fingerprint: str | None, identity: str) -> bool:
@@ -86,10 +111,25 @@ def same_data(
     )
 
 
+def same_key(
+    fingerprint: str | None,
+    *,
+    values: Mapping[str, Sensitive],
+    facts: KeyFacts,
+    key: bytes,
+    namespace: str,
+) -> bool:
+    """Whether the fingerprint was computed from exactly these canonical values and facts."""
+    parts = _split(fingerprint)
+    return parts is not None and hmac.compare_digest(
+        parts[2], _key_digest(_opened(values), facts, key=key, namespace=namespace)
+    )
+
+
 def same_values(
     fingerprint: str | None, *, values: Mapping[str, Sensitive], key: bytes, namespace: str
 ) -> bool:
-    """Whether the fingerprint was computed from exactly these canonical values."""
+    """Whether a fingerprint of an earlier version was computed from exactly these values."""
     parts = _split(fingerprint)
     return parts is not None and any(
         hmac.compare_digest(parts[2], _digest("values", _opened(values), key=key, namespace=salt))
@@ -120,6 +160,11 @@ def _split(text: str | None) -> list[str] | None:
 
 def _opened(values: Mapping[str, Sensitive]) -> bytes:
     return _ENCODE({name: value.reveal() for name, value in values.items()})
+
+
+def _key_digest(opened: bytes, facts: KeyFacts, *, key: bytes, namespace: str) -> str:
+    content = _ENCODE(facts.texts()) + b"\n" + opened
+    return _digest("key", content, key=key, namespace=namespace)
 
 
 def _digest(of: str, content: bytes, *, key: bytes, namespace: str) -> str:

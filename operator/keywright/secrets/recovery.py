@@ -2,7 +2,7 @@
 
 This allows a changed layout to be written without a new key. Only the fingerprint is trusted: all
 values in the Secret are candidates, and only those with the recorded keyed hash are accepted. So no
-other layout, foreign key or forged key can be mistaken for the key.
+other layout, foreign key, earlier key or forged key can be mistaken for the key.
 """
 
 import hmac
@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from keywright.api.formats import Variable
@@ -20,7 +21,7 @@ from keywright.secrets.credential import (
     SECRET_ACCESS_KEY,
     SESSION_TOKEN,
 )
-from keywright.secrets.fingerprint import same_values, value_hash
+from keywright.secrets.fingerprint import KeyFacts, same_key, same_values, value_hash
 from keywright.secrets.templates import Template
 
 CANONICAL_FILE: Final = "keywright.json"
@@ -54,22 +55,43 @@ _MAX_TRIED: Final = 2000
 _MAX_HASHED: Final = 4 * 1_048_576
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What Secret and status record about the key in a Secret, by which its values are recognized.
+
+    `fingerprint` is the Secret's annotation. `facts`: what may be true of the key, at most a few
+    alternatives. `is_in_status`: the status has the same fingerprint, so that one without facts,
+    of an earlier version, counts as well.
+    """
+
+    fingerprint: str
+    facts: tuple[KeyFacts, ...]
+    is_in_status: bool = False
+
+
 def recover(
-    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes, namespace: str
+    kind: KeyKind, *, data: Mapping[str, str], record: Record, key: bytes, namespace: str
 ) -> dict[str, Sensitive] | None:
     """Return the canonical values in a Secret's (decoded) data, whatever layout wrote it.
 
-    `fingerprint` is the Secret's annotation and `key` the one that it was computed with. None if no
-    candidate values match the fingerprint, or only beyond the limits: two thousand candidates and
-    four megabytes, regardless of the Secret's content.
+    `key` is the one that the fingerprint was computed with. None if no candidate values match the
+    record, or only beyond the limits: two thousand candidates and four megabytes, regardless of the
+    Secret's content.
     """
-    hashed = 0
+    fingerprint, hashed = record.fingerprint, 0
     for candidate in itertools.islice(_candidates(kind, data), _MAX_TRIED):
         values = {name: Sensitive(text) for name, text in candidate.items()}
-        hashed += sum(map(len, candidate.values()))
+        hashed += sum(map(len, candidate.values())) * max(len(record.facts), 1)
         if hashed > _MAX_HASHED:
             return None
-        if same_values(fingerprint, values=values, key=key, namespace=namespace):
+        if any(
+            same_key(fingerprint, values=values, facts=facts, key=key, namespace=namespace)
+            for facts in record.facts
+        ):
+            return values
+        if record.is_in_status and same_values(
+            fingerprint, values=values, key=key, namespace=namespace
+        ):
             return values
     return None
 

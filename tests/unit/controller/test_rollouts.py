@@ -17,10 +17,11 @@ from keywright.api.errors import (
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.secrets.fingerprint import data_hash, fingerprint, key_identity
+from keywright.secrets.fingerprint import data_hash, key_identity
 from tests.unit.api.samples import parsed_grant
 from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, UID, Scene, scene
 from tests.unit.fakes.workloads import deployment, roll_out
+from tests.unit.secrets.samples import earlier_fingerprint
 
 APPS = "/apis/apps/v1/namespaces/chat/deployments"
 READY = ["Ready True Succeeded"]
@@ -330,13 +331,7 @@ async def test_an_upgrade_to_salted_hashes_restarts_nothing() -> None:
     annotations = body["metadata"]["annotations"]
     values = {"apiKey": Sensitive(data["AWS_BEARER_TOKEN_BEDROCK"])}
     grant, source = parsed(made)
-    old = fingerprint(
-        key_identity=key_identity(grant, source=source),
-        data=data,
-        values=values,
-        key=b"operator's own",
-        namespace="",
-    )
+    old = earlier_fingerprint(key_identity(grant, source=source), data=data, values=values)
     assert old != annotations["keywright.dev/fingerprint"]
     annotations["keywright.dev/fingerprint"] = old
     made.see_secret()

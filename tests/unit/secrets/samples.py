@@ -1,5 +1,7 @@
 """A credential, and Secrets as the API server shows them."""
 
+import hmac
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +10,9 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FIELD_MANAGER
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
-from keywright.secrets.fingerprint import fingerprint, key_identity
+from keywright.secrets.fingerprint import KeyFacts, fingerprint, key_identity
 from keywright.secrets.manifest import manifest
+from keywright.secrets.recovery import Record
 from keywright.secrets.rendering import render
 from tests.unit.api.samples import source
 
@@ -39,9 +42,35 @@ def fingerprint_of(grant: ApiKeyGrant, *, made: Credential) -> str:
         key_identity=key_identity(grant, source=source()),
         data=render(grant, credential=made),
         values=made.values,
+        facts=facts_of(grant, made=made),
         key=HASH_KEY,
         namespace="chat",
     )
+
+
+def earlier_fingerprint(
+    identity: str, *, data: Mapping[str, str], values: Mapping[str, Sensitive], salt: str = ""
+) -> str:
+    """The fingerprint of an earlier version: without the facts, and unsalted without `salt`."""
+
+    def digest(of: str, content: Mapping[str, str]) -> str:
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        label = f"{of} in {salt}" if salt else of
+        return hmac.digest(HASH_KEY, f"{label}\n{text}".encode(), "sha256").hex()[:32]
+
+    opened = {name: value.reveal() for name, value in values.items()}
+    return f"{identity}.{digest('data', data)}.{digest('values', opened)}"
+
+
+def facts_of(grant: ApiKeyGrant, *, made: Credential) -> KeyFacts:
+    """What the Secret says about the credential."""
+    key_id = made.key_id if grant.managed is not None else None
+    return KeyFacts(key_id, issued_at=made.issued_at, expires_at=made.expires_at)
+
+
+def record_of(grant: ApiKeyGrant, *, made: Credential) -> Record:
+    """What Secret and status record about the credential."""
+    return Record(fingerprint_of(grant, made=made), facts=(facts_of(grant, made=made),))
 
 
 def manifest_of(grant: ApiKeyGrant) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from keywright.secrets.credential import Credential
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render, validate
 from tests.unit.api.samples import grant
-from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
+from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, record_of
 
 KIND = KeyKind.SESSION_CREDENTIALS
 FORMATS = sorted(KEY_TYPES[KIND].formats & FORMATS_OF_PROVIDER[Provider.ALIBABA_CLOUD])
@@ -78,13 +78,13 @@ def test_the_credentials_can_be_read_back_from_any_layout(
     made, layout = _credential(id_, secret, token), _grant(formats=formats, data=data)
     written = render(layout, credential=made)
     assert written.keys() == data_keys(layout)
-    mark = fingerprint_of(layout, made=made)
+    record = record_of(layout, made=made)
     foreign = {"foreign": "LTAI5t" + "Z" * 18, "theirs": "z" * 30}
     assert (
-        recover(KIND, data=written | foreign, fingerprint=mark, key=HASH_KEY, namespace="chat")
+        recover(KIND, data=written | foreign, record=record, key=HASH_KEY, namespace="chat")
         == made.values
     )
-    assert recover(KIND, data=foreign, fingerprint=mark, key=HASH_KEY, namespace="chat") is None
+    assert recover(KIND, data=foreign, record=record, key=HASH_KEY, namespace="chat") is None
 
 
 @pytest.mark.parametrize("form", FORMATS)

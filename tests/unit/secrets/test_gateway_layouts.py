@@ -20,8 +20,8 @@ from tests.unit.secrets.samples import (
     HASH_KEY,
     ISSUED,
     credential,
-    fingerprint_of,
     metadata_after_apply,
+    record_of,
 )
 
 VALUE = "0123456789abcdef0123456789abcdef"
@@ -62,9 +62,9 @@ def test_a_format_is_what_its_readers_take(
     data = render(requested, credential=made())
     assert data == expected
     assert data_keys(requested) == expected.keys()
-    mark = fingerprint_of(requested, made=made())
+    record = record_of(requested, made=made())
     found = recover(
-        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+        KeyKind.API_GATEWAY_KEY, data=data, record=record, key=HASH_KEY, namespace="chat"
     )
     assert found == {"apiKey": Sensitive(VALUE)}
 
@@ -73,16 +73,14 @@ def test_many_keys_have_an_entry_each() -> None:
     """By their names and nothing beside them; they are read back as they are."""
     data = render(many(), credential=made(MANY))
     assert data == {"partner-a": VALUE, "partner-b": VALUE[::-1]}
-    mark = fingerprint_of(many(), made=made(MANY))
+    record = record_of(many(), made=made(MANY))
     found = recover(
-        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+        KeyKind.API_GATEWAY_KEY, data=data, record=record, key=HASH_KEY, namespace="chat"
     )
     assert found == MANY
     forged = data | {"partner-a": VALUE.upper()}
     assert (
-        recover(
-            KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY, namespace="chat"
-        )
+        recover(KeyKind.API_GATEWAY_KEY, data=forged, record=record, key=HASH_KEY, namespace="chat")
         is None
     )
 

@@ -24,8 +24,8 @@ from tests.unit.secrets.samples import (
     HASH_KEY,
     ISSUED,
     credential,
-    fingerprint_of,
     metadata_after_apply,
+    record_of,
 )
 
 VALUE = "0123456789abcdef0123456789abcdef"
@@ -66,7 +66,7 @@ def test_both_values_are_read_back_from_every_layout(
     found = recover(
         KeyKind.API_GATEWAY_KEY,
         data=data,
-        fingerprint=fingerprint_of(requested, made=MADE),
+        record=record_of(requested, made=MADE),
         key=HASH_KEY,
         namespace="chat",
     )

@@ -2,14 +2,17 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
-from keywright.secrets.fingerprint import fingerprint
-from keywright.secrets.recovery import is_recoverable, recover
+from keywright.secrets.fingerprint import KeyFacts, fingerprint
+from keywright.secrets.recovery import Record, is_recoverable, recover
 from keywright.secrets.templates import parse_template
+from tests.unit.secrets.samples import EXPIRES, ISSUED
 
 _KEY = b"operator's own"
 _MEGABYTE = 1_000_000
@@ -20,9 +23,15 @@ _VALUES = {
 }
 
 
-def _mark() -> str:
+_FACTS = KeyFacts(None, issued_at=ISSUED, expires_at=EXPIRES)
+
+
+def _record(facts: KeyFacts = _FACTS) -> Record:
     values = {name: Sensitive(text) for name, text in _VALUES.items()}
-    return fingerprint(key_identity="", data={}, values=values, key=_KEY, namespace="chat")
+    mark = fingerprint(
+        key_identity="", data={}, values=values, facts=_FACTS, key=_KEY, namespace="chat"
+    )
+    return Record(mark, facts=(facts,), is_in_status=True)
 
 
 def _ids(count: int) -> str:
@@ -57,7 +66,7 @@ def _ids(count: int) -> str:
 def test_what_is_tried_is_bounded(kind: KeyKind, data: dict[str, str]) -> None:
     """Two thousand hashes of a token of 680 KB held the event loop up for 1.8 s."""
     began = time.process_time()
-    assert recover(kind, data=data, fingerprint=_mark(), key=_KEY, namespace="chat") is None
+    assert recover(kind, data=data, record=_record(), key=_KEY, namespace="chat") is None
     assert time.process_time() - began < 1
 
 
@@ -70,10 +79,26 @@ def test_a_key_is_found_beside_much_that_is_none() -> None:
         "token": _VALUES["sessionToken"],
     }
     found = recover(
-        KeyKind.SESSION_CREDENTIALS, data=data, fingerprint=_mark(), key=_KEY, namespace="chat"
+        KeyKind.SESSION_CREDENTIALS, data=data, record=_record(), key=_KEY, namespace="chat"
     )
     assert found is not None
     assert {name: value.reveal() for name, value in found.items()} == _VALUES
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(replace(_FACTS, key_id="other"), id="another key"),
+        pytest.param(replace(_FACTS, expires_at=EXPIRES + timedelta(hours=1)), id="a later expiry"),
+        pytest.param(replace(_FACTS, expires_at=None), id="no expiry"),
+        pytest.param(replace(_FACTS, issued_at=EXPIRES), id="issued later"),
+    ],
+)
+def test_values_with_other_facts_are_not_the_key(facts: KeyFacts) -> None:
+    """They are those of an earlier key, or another client has edited the annotations."""
+    kind, data = KeyKind.SESSION_CREDENTIALS, dict(_VALUES)
+    assert recover(kind, data=data, record=_record(), key=_KEY, namespace="chat")
+    assert recover(kind, data=data, record=_record(facts), key=_KEY, namespace="chat") is None
 
 
 @pytest.mark.parametrize("layout", [_VALUES, {"profiles": [_VALUES]}, list(_VALUES.values())])
@@ -82,7 +107,7 @@ def test_a_key_is_found_within_json(layout: object) -> None:
     found = recover(
         KeyKind.SESSION_CREDENTIALS,
         data={"file": json.dumps(layout)},
-        fingerprint=_mark(),
+        record=_record(),
         key=_KEY,
         namespace="chat",
     )

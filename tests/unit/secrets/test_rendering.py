@@ -12,11 +12,11 @@ from keywright.api.formats import Format
 from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
-from keywright.secrets.recovery import recover
+from keywright.secrets.recovery import Record, recover
 from keywright.secrets.rendering import check_region, data_keys, render, validate
 from tests.unit.api.samples import grant
 from tests.unit.replace import replace
-from tests.unit.secrets.samples import HASH_KEY, TOKEN, credential, fingerprint_of
+from tests.unit.secrets.samples import HASH_KEY, TOKEN, credential, facts_of, record_of
 
 REGION = "us-west-2"
 RUNTIME = f"https://bedrock-runtime.{REGION}.amazonaws.com/openai/v1"
@@ -30,8 +30,8 @@ def _recovered(
     written = grant(secret=secret)
     made = credential(token=token)
     found = render(written, credential=made) if data is None else data
-    mark = fingerprint_of(written, made=made)
-    return recover(KIND, data=found, fingerprint=mark, key=HASH_KEY, namespace="chat")
+    record = record_of(written, made=made)
+    return recover(KIND, data=found, record=record, key=HASH_KEY, namespace="chat")
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,11 @@ def test_the_key_is_read_back_from_a_layout_that_is_gone() -> None:
 @pytest.mark.parametrize("mark", ["", "nonsense", "a.b.c", "é.é.é"])
 def test_a_forged_fingerprint_gives_no_key(mark: str) -> None:
     """Nothing is read back, and nothing raises."""
-    assert (
-        recover(KIND, data={"apiKey": TOKEN}, fingerprint=mark, key=HASH_KEY, namespace="chat")
-        is None
-    )
+    facts = facts_of(grant(), made=credential())
+    for is_in_status in (False, True):
+        record = Record(mark, facts=(facts,), is_in_status=is_in_status)
+        found = recover(KIND, data={"apiKey": TOKEN}, record=record, key=HASH_KEY, namespace="chat")
+        assert found is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from keywright.secrets.fingerprint import (
     imported_digest,
     key_identity,
     same_data,
+    same_key,
     same_values,
 )
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
@@ -33,6 +35,8 @@ from tests.unit.secrets.samples import (
     HASH_KEY,
     TOKEN,
     credential,
+    earlier_fingerprint,
+    facts_of,
     fingerprint_of,
     manifest_of,
     metadata_after_apply,
@@ -113,8 +117,12 @@ def test_the_fingerprint_tells_what_changed() -> None:
     assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data, key=b"another", namespace="chat")
-    assert same_values(mark, values=made.values, key=HASH_KEY, namespace="chat")
-    assert not same_values(mark, values={"apiKey": Sensitive("x")}, key=HASH_KEY, namespace="chat")
+    known = partial(same_key, mark, key=HASH_KEY, namespace="chat")
+    facts = facts_of(GRANT, made=made)
+    assert known(values=made.values, facts=facts)
+    assert not known(values={"apiKey": Sensitive("x")}, facts=facts)
+    assert not known(values=made.values, facts=replace(facts, key_id="another"))
+    assert not same_values(mark, values=made.values, key=HASH_KEY, namespace="chat")
 
 
 @pytest.mark.parametrize("mark", [None, "", "x", "a.b", "é.é.é", "..", "a.b.c.d"])
@@ -122,6 +130,8 @@ def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
     """Missing or forged, it means that there is no telling."""
     assert not has_identity(mark, key_identity(GRANT, source=source()))
     assert not same_data(mark, data={}, key=HASH_KEY, namespace="chat")
+    facts = facts_of(GRANT, made=credential())
+    assert not same_key(mark, values={}, facts=facts, key=HASH_KEY, namespace="chat")
     assert not same_values(mark, values={}, key=HASH_KEY, namespace="chat")
 
 
@@ -291,6 +301,7 @@ def test_equal_data_is_not_seen_to_be_equal_in_two_namespaces() -> None:
             key_identity=key_identity(GRANT, source=source()),
             data=data,
             values=made.values,
+            facts=facts_of(GRANT, made=made),
             key=HASH_KEY,
             namespace=namespace,
         ).split(".")
@@ -316,12 +327,13 @@ def test_a_hash_of_before_the_salt_counts_until_the_data_changes() -> None:
             key_identity=state,
             data=data,
             values=made.values,
+            facts=facts_of(GRANT, made=made),
             key=HASH_KEY,
             namespace=namespace,
             before=(None, before),
         )
 
-    old = mark(data, namespace="")
+    old = earlier_fingerprint(state, data=data, values=made.values)
     assert same_data(old, data=data, key=HASH_KEY, namespace="chat")
     assert same_values(old, values=made.values, key=HASH_KEY, namespace="chat")
     written_again = mark(data, namespace="chat", before=old)

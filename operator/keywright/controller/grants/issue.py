@@ -107,7 +107,7 @@ async def _intent(
     replaced = grant.imports is None and renewal_requested(grant, state)
     reuse = gone and not replaced and identity is not None and has_identity(recorded, identity)
     lost = cause is IssueReason.LOST and not replaced
-    again = await _value_again(context, state, grant) if lost else None
+    again = await _value_again(context, state) if lost else None
     return Intent(
         name=name,
         value=again or derive_value(context.fingerprint_key(), uid=grant.uid, intent=name),
@@ -118,7 +118,7 @@ async def _intent(
     )
 
 
-async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) -> Sensitive | None:
+async def _value_again(context: Context, state: GrantState) -> Sensitive | None:
     """The value of a key that was deleted while it was in use: its clients are not affected.
 
     The value of an old copy of the Secret was replaced or revoked, and that of a disabled key may
@@ -129,7 +129,7 @@ async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) 
         return None
     if secret.fault is KeyFault.DISABLED:
         return None
-    return (await key_values(context, grant, secret) or {}).get(API_KEY)
+    return (await key_values(context, state) or {}).get(API_KEY)
 
 
 def _reusable_key(state: GrantState) -> str | None:

@@ -27,7 +27,7 @@ from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context, Result
 from keywright.controller.grants import key_checks
 from keywright.controller.grants.audit import event_reference
-from keywright.controller.grants.read_back import key_values
+from keywright.controller.grants.read_back import unproved_values
 from keywright.controller.key_records import Finding
 from keywright.planning.key_ownership import owned_key_ids, recorded_account
 from keywright.planning.orphans import holder_of
@@ -288,7 +288,7 @@ async def _evidence(context: Context, state: GrantState, grant: ApiKeyGrant) -> 
         return Evidence(known)
     if secret.ownership is not Ownership.OWNED or not secret.matches_spec:
         return Evidence(known)
-    values = await key_values(context, grant, secret)
+    values = await unproved_values(context, state)
     return Evidence(known, value=(values or {}).get(API_KEY))
 
 

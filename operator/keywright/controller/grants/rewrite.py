@@ -29,7 +29,7 @@ async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueRea
     assert secret.issued_at is not None
     if cause is IssueReason.SPEC:
         await prepare_holder(context, state)
-    held = await read_values(context, grant, secret)
+    held = await read_values(context, state)
     values = held.key
     if values is None and grant.managed is not None:
         raise KeyUnreadableError

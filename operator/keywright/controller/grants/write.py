@@ -24,7 +24,7 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import Written
 from keywright.secrets.credential import API_KEY
 from keywright.secrets.extraction import changed_at_admission, legacy_annotations
-from keywright.secrets.fingerprint import fingerprint
+from keywright.secrets.fingerprint import KeyFacts, fingerprint
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.previous import PreviousKey, format_previous, uses_previous
@@ -145,6 +145,11 @@ def _body(
             key_identity=state.key_identity,
             data=data,
             values=credential.values,
+            facts=KeyFacts(
+                credential.key_id if managed else None,
+                issued_at=credential.issued_at,
+                expires_at=credential.expires_at,
+            ),
             key=context.fingerprint_key(),
             namespace=grant.namespace,
             before=(
