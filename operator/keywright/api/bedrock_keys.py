@@ -48,7 +48,7 @@ _BEDROCK_ENVIRONMENT: Final[Mapping[str, Variable]] = {
     "OPENAI_API_KEY": Variable.API_KEY,
     "OPENAI_BASE_URL": Variable.OPENAI_BASE_URL,
 }
-BEDROCK_PROBES: Final = frozenset({ProbeMode.BEDROCK})
+BEDROCK_PROBES: Final = frozenset({ProbeMode.SERVICE, ProbeMode.BEDROCK})
 _BEDROCK_VARIABLES: Final = PRESIGNED_VARIABLES | BEDROCK_URLS
 
 

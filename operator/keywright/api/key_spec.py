@@ -19,6 +19,7 @@ class ProbeMode(StrEnum):
     """How a new credential is probed before it is published."""
 
     NONE = "None"
+    SERVICE = "Service"
     IDENTITY = "Identity"
     BEDROCK = "Bedrock"
     HTTP = "Http"
@@ -103,6 +104,16 @@ class KeySpec(SpecStruct, frozen=True):
     def own_region(self) -> str | None:
         """The region field of the key; None for the region of the source."""
         return None
+
+    def region_errors(self, region: str) -> Iterator[FieldError]:
+        """Return why there is no such key in the Region; nothing for most kinds."""
+        del region
+        yield from ()
+
+    def own_values(self, region: str) -> Mapping[Variable, str]:
+        """The values of variables that follow from the kind and its fields; none is secret."""
+        del region
+        return {}
 
     @property
     def session_policies(self) -> tuple[str, ...]:

@@ -47,10 +47,11 @@ def validate(grant: ApiKeyGrant) -> list[FieldError]:
 
 
 def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
-    """Return why a Secret cannot be written in this Region: hosts that its partition lacks."""
+    """Return why there is no key in this Region, or no Secret: hosts that its partition lacks."""
+    field_errors = list(grant.key.region_errors(region))
     partition = partition_of(region)
-    if partition.has_mantle or grant.is_bulk_import:
-        return []
+    if field_errors or partition.has_mantle or grant.is_bulk_import:
+        return field_errors
     lacking = MANTLE_URLS
     if endpoint_of(grant) is not Endpoint.RUNTIME:
         lacking = MANTLE_URLS | {Variable.OPENAI_BASE_URL, Variable.DOT_ENV}

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, Probe
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.place import Place
+from keywright.clouds.aws.probes import ProbeContext
 from keywright.clouds.interfaces import Evidence, IssuedKey, ManagedKeys, Session, SessionOptions
+from keywright.secrets.credential import Credential
 
 
 class KeyIssuer(Protocol):
@@ -59,6 +61,15 @@ class Permissions(Protocol):
         """The statements of a policy."""
 
 
+class Attempt(Protocol):
+    """Probes a key in one way."""
+
+    async def __call__(
+        self, probe: Probe, *, credential: Credential, context: ProbeContext
+    ) -> None:
+        """Raise Failure unless the key works."""
+
+
 def _no_boundary(place: Place) -> Iterator[dict[str, Any]]:
     del place
     yield from ()
@@ -66,16 +77,21 @@ def _no_boundary(place: Place) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKind:
-    """A kind of key that is issued with a session."""
+    """A kind of key that is issued with a session; `probe` calls the service of the key."""
 
     issuer: KeyIssuer
     permissions: Permissions
+    probe: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedKind:
-    """A kind of key that stays in the cloud; `boundary` is the most that created users can do."""
+    """A kind of key that stays in the cloud; `boundary` is the most that created users can do.
+
+    `probe` calls the service of the key.
+    """
 
     keys: ManagedKeysFactory
     permissions: Permissions
     boundary: Callable[[Place], Iterator[dict[str, Any]]] = _no_boundary
+    probe: Attempt | None = None

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.errors import Failure
-from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
@@ -21,7 +21,7 @@ from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
-from keywright.clouds.aws.kinds import IssuedKind, ManagedKind
+from keywright.clouds.aws.kinds import Attempt, IssuedKind, ManagedKind
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
 from keywright.clouds.aws.sts import session_credentials
 from keywright.clouds.aws.sts.errors import failure_from_session
@@ -53,15 +53,6 @@ class OpenSession(Protocol):
         """Open a session; raises Failure."""
 
 
-class Attempt(Protocol):
-    """Probes a key in one way."""
-
-    async def __call__(
-        self, probe: Probe, *, credential: Credential, context: ProbeContext
-    ) -> None:
-        """Raise Failure unless the key works."""
-
-
 IDENTITIES: dict[type, OpenSession] = {
     WebIdentity: web_identity.open_session,
     AwsAccessKey: access_key.open_session,
@@ -69,12 +60,14 @@ IDENTITIES: dict[type, OpenSession] = {
 }
 MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
     KeyKind.BEDROCK_LONG_TERM_KEY: ManagedKind(
-        LongTermKeys, iam.permissions, boundary=bedrock.boundary
+        LongTermKeys, iam.permissions, boundary=bedrock.boundary, probe=probe_bedrock
     ),
     KeyKind.API_GATEWAY_KEY: ManagedKind(GatewayKeys, api_gateway.permissions),
 }
 KEYS: dict[KeyKind, IssuedKind] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: IssuedKind(short_term.KEYS, short_term.permissions),
+    KeyKind.BEDROCK_SHORT_TERM_KEY: IssuedKind(
+        short_term.KEYS, short_term.permissions, probe=probe_bedrock
+    ),
     KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
 }
 
@@ -226,8 +219,14 @@ class Aws:
         """Probe a new key as the grant specifies."""
         del source
         probe = grant.spec.probe
-        context = replace(self._probe_context, tenant=grant.namespace)
-        await PROBES[probe.mode](probe, credential=credential, context=context)
+        context = replace(self._probe_context, tenant=grant.namespace, key=grant.key)
+        if probe.mode is ProbeMode.SERVICE:
+            kind = KEYS.get(grant.kind) or MANAGED_KEYS[grant.kind]
+            attempt = kind.probe
+            assert attempt is not None  # `KeySpec.probe_modes` of other kinds lacks the mode
+        else:
+            attempt = PROBES[probe.mode]
+        await attempt(probe, credential=credential, context=context)
 
     @classified("asking for the time")
     async def ask(self, source: CredentialSource) -> None:
