@@ -60,7 +60,7 @@ test-faults: .venv/.made ## run the tests of faults and failovers in real time, 
 test-kind: .venv/.made ## test the shipped Deployment and pods on a kind cluster (needs docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## check lint, format, types, import layers, links, words, and that generated parts and pages are current
+check: .venv/.made ## check lint, format, types, import layers, links, words, Dockerfiles, chart and manifests, and that generated parts and pages are current
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -68,6 +68,7 @@ check: .venv/.made ## check lint, format, types, import layers, links, words, an
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
 	$(DEV)/hadolint Dockerfile examples/llm-app/Dockerfile
+	$(DEV)/python -m tools.lint_manifests
 	$(DEV)/python -m tools.crds --check
 	$(DEV)/python -m tools.reference --check
 	$(DEV)/python -m tools.dashboard --check
