@@ -8,7 +8,7 @@ a grant has exactly one.
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Any, ClassVar, Final, TypeAlias, get_args
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, get_args
 
 from typing_extensions import override
 
@@ -63,6 +63,37 @@ _BEDROCK_VARIABLES: Final = (
 )
 
 
+class _Scopable(Protocol):
+    """A key with session policies that can limit the session of its source."""
+
+    @property
+    def scoped_session(self) -> bool:
+        """The field `scopedSession`."""
+
+    @property
+    def policy_arns(self) -> tuple[str, ...]:
+        """The field `policyArns`."""
+
+
+def scope_errors(
+    field: str, key: _Scopable, *, limits: tuple[str, str], is_limited: bool
+) -> Iterator[FieldError]:
+    """Errors of `scopedSession`: GetScopedCredentials takes one policy, and needs a limit."""
+    if not key.scoped_session:
+        return
+    if key.policy_arns:
+        yield FieldError(
+            f"{field}.policyArns",
+            "sts:GetScopedCredentials takes no policies by ARN: write policy, or remove"
+            " scopedSession",
+        )
+    if not is_limited:
+        yield FieldError(
+            f"{field}.scopedSession",
+            f"nothing limits the session: set {' or '.join(limits)}, or remove scopedSession",
+        )
+
+
 class BedrockShortTermKey(KeySpec, frozen=True):
     """A Bedrock API key that is signed locally and expires within 12 hours."""
 
@@ -80,6 +111,7 @@ class BedrockShortTermKey(KeySpec, frozen=True):
     allowed_models: tuple[str, ...] = ()
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+    scoped_session: bool = False
 
     @property
     def duration_seconds(self) -> int:
@@ -96,6 +128,12 @@ class BedrockShortTermKey(KeySpec, frozen=True):
             ("policyArns", self.policy_arns),
         )
         return tuple(field for field, set_ in fields if set_)
+
+    @property
+    @override
+    def is_scoped(self) -> bool:
+        """The field `scopedSession`."""
+        return self.scoped_session
 
     def policy_in(self, partition: str) -> Policy | None:
         """The session policy: that of `allowedModels`, or the one that the user wrote."""
@@ -120,6 +158,12 @@ class BedrockShortTermKey(KeySpec, frozen=True):
                 f"{field}.allowedModels",
                 "beside policy or policyArns, and AWS allows what any of them allows: remove one",
             )
+        yield from scope_errors(
+            field,
+            self,
+            limits=("allowedModels", "policy"),
+            is_limited=bool(self.allowed_models or self.policy),
+        )
         # Only STS of AWS receives it.
         yield from checks.session_policy(f"{field}.policy", self.policy, latin=True)
         if self.allowed_models:
@@ -132,11 +176,14 @@ class BedrockShortTermKey(KeySpec, frozen=True):
 
         The models stand for their policy, so that another wording of it issues no new key.
         """
-        identity = {"duration": self.duration_seconds} | session_limits(
-            self.policy_arns, policy=self.policy
-        )
+        limits = session_limits(self.policy_arns, policy=self.policy)
+        identity: KeyIdentity = {"duration": self.duration_seconds} | limits
         models = sorted(set(self.allowed_models))
-        return identity | ({"allowedModels": models} if models else {})
+        if models:
+            identity["allowedModels"] = models
+        if self.scoped_session:
+            identity["scopedSession"] = True
+        return identity
 
 
 class IamUser(SpecStruct, frozen=True):
@@ -297,6 +344,7 @@ class SessionCredentials(KeySpec, frozen=True):
     duration: str | None = None
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+    scoped_session: bool = False
 
     @classmethod
     @override
@@ -314,6 +362,12 @@ class SessionCredentials(KeySpec, frozen=True):
         return tuple(field for field, set_ in fields if set_)
 
     @property
+    @override
+    def is_scoped(self) -> bool:
+        """The field `scopedSession`."""
+        return self.scoped_session
+
+    @property
     def duration_seconds(self) -> int | None:
         """The requested duration in seconds; None for that of the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
@@ -325,6 +379,12 @@ class SessionCredentials(KeySpec, frozen=True):
         yield from checks.session_policy(f"{field}.policy", self.policy)
         yield from checks.duration(
             f"{field}.duration", self.duration, least=15 * MINUTE, most=12 * HOUR
+        )
+        yield from scope_errors(
+            field,
+            self,
+            limits=("policy", "duration"),
+            is_limited=self.policy is not None or self.duration is not None,
         )
 
     @classmethod
@@ -338,7 +398,10 @@ class SessionCredentials(KeySpec, frozen=True):
     def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
-        return {"duration": self.duration_seconds} | limits
+        identity: KeyIdentity = {"duration": self.duration_seconds} | limits
+        if self.scoped_session:
+            identity["scopedSession"] = True
+        return identity
 
 
 class BearerToken(KeySpec, frozen=True):

@@ -56,6 +56,8 @@ def permissions_of(grants: Iterable[tuple[ApiKeyGrant, Place]]) -> Iterator[dict
     places: dict[tuple[str, str, str], Place] = {}
     for grant, place in grants:
         key = grant.key
+        if key.is_scoped:
+            yield statement("LimitTheSession", ["sts:GetScopedCredentials"], _ANY)
         if isinstance(key, BedrockShortTermKey):
             yield from _short_term(key, place)
         elif isinstance(key, SessionCredentials):

@@ -38,7 +38,9 @@ def session_options(key: BedrockShortTermKey, *, region: str) -> SessionOptions:
     if not key.session_policies:
         return DEFAULT_OPTIONS
     return SessionOptions(
-        policy=key.policy_in(partition_of(region).id), policy_arns=key.policy_arns
+        policy=key.policy_in(partition_of(region).id),
+        policy_arns=key.policy_arns,
+        scoped=key.scoped_session,
     )
 
 
