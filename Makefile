@@ -6,8 +6,9 @@ KUBE_CONTEXT ?=
 ARGS ?=
 # Tests wait more than they work; each worker has a control plane of its own (0.6 GB).
 WORKERS ?= 5
-IMAGE ?= keywright:0.1.0
 REGISTRY ?= registry.keywright.dev
+PROJECT_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= $(REGISTRY)/keywright:$(PROJECT_VERSION)
 BASE_IMAGE ?=
 
 # uv, pinned with its hash like everything else; the one on the PATH serves as well.

@@ -21,7 +21,7 @@ from tests.cluster.tier import without_tool
 
 CHART = MANIFESTS / "chart"
 RELEASE = "keywright"
-NEXT_VERSION = "0.2.0"
+NEXT_VERSION = "0.3.0"
 
 
 @dataclass(frozen=True, slots=True)

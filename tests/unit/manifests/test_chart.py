@@ -124,7 +124,7 @@ def test_the_chart_is_of_the_version_of_the_project() -> None:
     assert chart["appVersion"] == chart["version"]
     deployment = yaml.safe_load((MANIFESTS / "operator" / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"keywright:{chart['version']}"
+    assert container["image"] == f"registry.keywright.dev/keywright:{chart['version']}"
 
 
 def _deployment(documents: list[Document]) -> Document:
@@ -295,7 +295,7 @@ def test_a_digest_is_what_counts(helm: Helm) -> None:
     """An image by digest has no tag."""
     digest = f"sha256:{'a' * 64}"
     (container,) = _pod(helm, "--set", f"image.digest={digest}")["spec"]["containers"]
-    assert container["image"] == f"keywright@{digest}"
+    assert container["image"] == f"registry.keywright.dev/keywright@{digest}"
 
 
 def test_crds_may_be_left_to_others_or_go_with_the_release(helm: Helm) -> None:
@@ -460,7 +460,7 @@ def test_the_test_pod_is_no_pod_of_the_operator(helm: Helm) -> None:
     pod = created[-1]
     assert pod["metadata"]["labels"]["app.kubernetes.io/name"] != "keywright"
     (container,) = pod["spec"]["containers"]
-    assert container["image"] == "keywright:1.2"
+    assert container["image"] == "registry.keywright.dev/keywright:1.2"
     assert pod["spec"]["imagePullSecrets"] == [{"name": "pull"}]
     options = parser("check").parse_args(container["args"])
     assert options.wait

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -151,6 +152,32 @@ def test_a_dirty_tree_an_old_tag_and_a_wrong_version_are_problems(checkout: Path
     assert "not committed" in problem
     (problem,) = checks.problems(checkout, version="v1.2.3")
     assert "expected a version such as" in problem
+
+
+_IMAGES = re.compile(r"\bimage: \"?([^\s\"#]+)")
+
+
+def test_every_image_of_ours_has_a_registry_and_the_version() -> None:
+    """In manifests, examples and the YAML of the docs; no image has the tag `latest`, or none."""
+    listed = subprocess.run(
+        ["git", "ls-files", "manifests", "examples", "docs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    ours = 0
+    for name in listed:
+        if Path(name).suffix not in (".yaml", ".md") or "chart/templates" in name:
+            continue
+        for image in _IMAGES.findall((ROOT / name).read_text()):
+            repository, _, tag = image.rpartition(":")
+            assert tag != "latest", name
+            if repository.rpartition("/")[2] == "keywright" and "/" in repository:
+                assert tag == _version(), (name, image)
+                ours += 1
+            assert repository != "keywright", name
+    assert ours > 10
 
 
 def test_checksums_are_those_of_every_file(tmp_path: Path) -> None:
