@@ -73,7 +73,15 @@ def test_a_key_that_never_works_is_removed_and_told(long_term: LongTermTenant) -
     assert long_term.ready()["keyId"] in long_term.listed()
 
 
-@pytest.mark.parametrize("probe", [{"mode": "Bedrock"}, {"mode": "Bedrock", "modelId": _MODEL}])
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"mode": "Bedrock"},
+        {"mode": "Bedrock", "modelId": _MODEL},
+        {"mode": "Service"},
+        {"mode": "Service", "modelId": _MODEL},
+    ],
+)
 def test_a_short_term_key_is_tried(tenant: Tenant, probe: dict[str, str]) -> None:
     """By the list of models, or by one token of a model."""
     status = tenant.become_ready(probe=probe)

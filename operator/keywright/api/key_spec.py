@@ -19,6 +19,7 @@ class ProbeMode(StrEnum):
     """How a new credential is probed before it is published."""
 
     NONE = "None"
+    SERVICE = "Service"
     IDENTITY = "Identity"
     BEDROCK = "Bedrock"
     HTTP = "Http"
@@ -104,6 +105,16 @@ class KeySpec(SpecStruct, frozen=True):
         """The region field of the key; None for the region of the source."""
         return None
 
+    def region_errors(self, region: str) -> Iterator[FieldError]:
+        """Return why there is no such key in the Region; nothing for most kinds."""
+        del region
+        yield from ()
+
+    def own_values(self, region: str) -> Mapping[Variable, str]:
+        """The values of variables that follow from the kind and its fields; none is secret."""
+        del region
+        return {}
+
     @property
     def session_policies(self) -> tuple[str, ...]:
         """The fields that limit the session of the key; empty if any session will do."""
@@ -118,6 +129,11 @@ class KeySpec(SpecStruct, frozen=True):
     def owner_description(self) -> str:
         """What owns a managed key in the cloud, such as an IAM user, in a few words."""
         return ""
+
+    @property
+    def permissions_boundary(self) -> str | None:
+        """The ARN of the permissions boundary of the owner; None for none."""
+        return None
 
     @property
     def revocation_spec(self) -> Mapping[str, Any]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from keywright.api.bedrock_keys import Endpoint
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.formats import Format, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import Endpoint, KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.partitions import partition_of
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
@@ -46,10 +47,11 @@ def validate(grant: ApiKeyGrant) -> list[FieldError]:
 
 
 def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
-    """Return why a Secret cannot be written in this Region: hosts that its partition lacks."""
+    """Return why there is no key in this Region, or no Secret: hosts that its partition lacks."""
+    field_errors = list(grant.key.region_errors(region))
     partition = partition_of(region)
-    if partition.has_mantle or grant.is_bulk_import:
-        return []
+    if field_errors or partition.has_mantle or grant.is_bulk_import:
+        return field_errors
     lacking = MANTLE_URLS
     if endpoint_of(grant) is not Endpoint.RUNTIME:
         lacking = MANTLE_URLS | {Variable.OPENAI_BASE_URL, Variable.DOT_ENV}

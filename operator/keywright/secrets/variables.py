@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from keywright.api.bedrock_keys import Endpoint
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
@@ -116,9 +116,11 @@ class Values:
                     )
                 )
             return value
+        own = self.grant.key.own_values(self.credential.region)
         find = _RESOLVERS.get(variable)
-        found = find(self) if find is not None else None
-        if found is not None and variable in _NAMES and not _PLAIN.fullmatch(found):
+        found = find(self) if find is not None else own.get(variable)
+        is_name = variable in _NAMES or variable in own
+        if found is not None and is_name and not _PLAIN.fullmatch(found):
             # Templates can be scripts and settings of other namespaces, with the value unquoted.
             raise RenderError(
                 FieldError(

@@ -9,16 +9,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from keywright.api.formats import TEMPLATES, Format, Variable
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import time_or_none
 from keywright.sidecar.documents import FileMissingError, MountedFile, NoSuchFileError
 
-BEARER_FILES: Final = (
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "OPENAI_API_KEY",
-    "BEDROCK_AWS_BEARER_TOKEN",
-    "apiKey",
-    "Authorization",
+BEARER_FILES: Final = tuple(
+    dict.fromkeys(
+        key
+        for form, template in TEMPLATES.items()
+        if form is not Format.API_GATEWAY_ENV
+        for key, text in template.items()
+        if text == f"${{{Variable.API_KEY}}}"
+    )
 )
 """The files with a bearer key that the formats write, in the order of preference."""
 API_KEY_FILES: Final = ("X_API_KEY", "apiKey")

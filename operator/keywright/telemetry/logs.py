@@ -21,10 +21,11 @@ _RUNS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}")
 _TOKEN_BEGIN = "eyJ"  # noqa: S105  the start of each of them
 _TOKEN_PART = 8
 _MAX_TEXT = 16_384
-# Bedrock keys, short-term and long-term; AWS session tokens; private keys; and values after a name
-# that indicates a secret, which is kept so that a line of JSON remains valid.
+# Short-term API keys of any AWS service (the service before `-api-key-` is kept); long-term Bedrock
+# keys; AWS session tokens; private keys; and values after a name that indicates a secret, which is
+# kept so that a line of JSON remains valid.
 _SECRETS = re.compile(
-    r"bedrock-api-key-[A-Za-z0-9+/=]{16,}"
+    r"-api-key-[A-Za-z0-9+/=]{16,}"
     r"|ABSK[A-Za-z0-9+/=]{16,}"
     r"|\b(?:FwoG|IQoJ)[A-Za-z0-9+/=]{32,}"
     # A truncated one extends to the end of the text or JSON string, or to the next one.

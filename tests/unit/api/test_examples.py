@@ -10,8 +10,8 @@ import yaml
 from keywright.api.alibaba_source import OidcRoleArn
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import WebIdentity
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.grant_checks import validate_with_source
-from keywright.api.keys import BedrockLongTermKey
 from keywright.secrets.rendering import data_keys, validate
 from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
 

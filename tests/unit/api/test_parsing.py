@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from keywright.api.bedrock_keys import BedrockShortTermKey, Endpoint
 from keywright.api.errors import FieldError
 from keywright.api.formats import Format
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
-from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.source import CredentialSource, Provider
 from keywright.secrets.rendering import validate

@@ -181,7 +181,7 @@ def _aws(error: Exception, **secrets: Mapping[str, str]) -> Aws:
 def _kept(error: Exception, made: ApiKeyGrant) -> ClassifiedKeys:
     """The keys of a grant, as the vendor gives them out; every operation of the cloud raises."""
     return ClassifiedKeys(
-        MANAGED_KEYS[made.kind](
+        MANAGED_KEYS[made.kind].keys(
             key=made.key,
             grant=made,
             source=source(),

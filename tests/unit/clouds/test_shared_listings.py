@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.client_cache import SharedListings

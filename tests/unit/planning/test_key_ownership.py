@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
 from keywright.api.errors import FailureClass
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy, GrantIdentity
-from keywright.api.keys import BedrockLongTermKey, IamUser, KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
 from keywright.planning.decide import decide

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
-from keywright.api.keys import BedrockLongTermKey, IamUser, KeyKind
+from keywright.api.keys import KeyKind
 from keywright.planning.orphans import Orphan, Ref, orphan, unparsed_orphan
 from keywright.planning.state import ObjectRef
 from tests.unit.api.samples import grant

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from keywright.api.alibaba_source import AlibabaSource, OidcRoleArn, RamRoleArn, RsaKeyPair
 from keywright.api.aws_source import AwsSource
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.durations import parse_duration
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, SessionCredentials
+from keywright.api.keys import SessionCredentials
+from keywright.api.presigned_key import PresignedKey
 from keywright.api.source import CredentialSource
 
 _DEFAULT = timedelta(hours=1)
@@ -19,7 +21,7 @@ def key_lifetime(grant: ApiKeyGrant, *, source: CredentialSource | None) -> time
     """The lifetime of the key; None if the key has no expiry, or only the cloud knows it."""
     session = None if source is None else session_lifetime(source)
     key = grant.key
-    if isinstance(key, BedrockShortTermKey):
+    if isinstance(key, PresignedKey):
         requested = timedelta(seconds=key.duration_seconds)
         return requested if session is None else min(requested, session)
     if isinstance(key, BedrockLongTermKey):

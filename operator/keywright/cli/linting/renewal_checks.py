@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.durations import format_duration, parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey
+from keywright.api.presigned_key import PresignedKey
 from keywright.api.sensitive import Sensitive
 from keywright.cli.findings import Finding
 from keywright.cli.inventory import GrantEntry, SourceEntry
@@ -91,7 +92,7 @@ def _shortened(entry: GrantEntry, source: SourceEntry | None) -> Iterator[Findin
     written = mapping_of(mapping_of(entry.placed.manifest.body.get("spec")).get(key.kind))
     if source is None or source.spec is None or "duration" not in written:
         return
-    if not isinstance(key, BedrockShortTermKey):
+    if not isinstance(key, PresignedKey):
         return
     session = session_lifetime(source.spec)
     wanted = timedelta(seconds=key.duration_seconds)

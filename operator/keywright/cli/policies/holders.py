@@ -16,20 +16,20 @@ from keywright.api.alibaba_source import (
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.durations import parse_duration
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey, SessionCredentials
+from keywright.api.keys import SessionCredentials
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN, ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.partitions import partition_of
 from keywright.api.source import Provider
 from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
-from keywright.cli.policies.aws_permissions import boundary_of, permissions_of, place_of
+from keywright.cli.policies.aws_permissions import boundary_of, permissions_of
 from keywright.cli.policies.model import (
     UNKNOWN_ACCOUNT,
     Holder,
     HolderKind,
     account_of,
-    allowing,
-    statement,
 )
+from keywright.clouds.aws.place import place_of
+from keywright.clouds.policy_statements import allowing, statement
 
 ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
@@ -104,10 +104,9 @@ def _aws(
     for name, grant, place in placed:
         holder.allow((), grant=name)
         key = grant.key
-        if isinstance(key, BedrockLongTermKey) and key.user.permissions_boundary:
-            boundary = key.user.permissions_boundary
-            found = holders.get(Provider.AWS, HolderKind.BOUNDARY, boundary)
-            found.allow(boundary_of(place), grant=name)
+        if key.permissions_boundary is not None:
+            found = holders.get(Provider.AWS, HolderKind.BOUNDARY, key.permissions_boundary)
+            found.allow(boundary_of(grant.kind, place), grant=name)
         if isinstance(key, SessionCredentials):
             _note_session(holder, key, name)
 

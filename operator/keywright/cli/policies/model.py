@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from keywright.api.source import Provider
-
-Document = Mapping[str, Any]
+from keywright.clouds.policy_statements import Document
 
 _VERSIONS: Final = {Provider.AWS: "2012-10-17", Provider.ALIBABA_CLOUD: "1"}
 
@@ -106,28 +105,3 @@ def account_of(arn: str) -> str:
     """The account in an ARN of IAM or RAM; a placeholder if the text is no such ARN."""
     parts = arn.split(":")
     return parts[-2] if len(parts) in {_AWS_PARTS, _ALIBABA_PARTS} else UNKNOWN_ACCOUNT
-
-
-def allowing(document: Document | None) -> Iterator[dict[str, Any]]:
-    """The Allow statements of a policy document that a user has written."""
-    statements = (document or {}).get("Statement", [])
-    for each in statements if isinstance(statements, list) else [statements]:
-        if isinstance(each, Mapping) and each.get("Effect") == "Allow":
-            yield dict(each)
-
-
-def statement(
-    sid: str,
-    actions: Iterable[str],
-    resources: Iterable[str] | str,
-    *,
-    condition: Document | None = None,
-) -> dict[str, Any]:
-    """An Allow statement of AWS."""
-    found: dict[str, Any] = {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": resources if isinstance(resources, str) else list(resources),
-    }
-    return found if condition is None else {**found, "Condition": condition}

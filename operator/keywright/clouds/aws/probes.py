@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
+from keywright.api.key_spec import KeySpec
 from keywright.api.partitions import service_host
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.clients import BotoClients
@@ -39,12 +40,16 @@ _FLAG: Final = "or have the operator started with --allow-probe-url for it"
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """All external dependencies of a probe; `tenant` is the namespace of the grant."""
+    """All external dependencies of a probe.
+
+    `tenant` is the namespace of the grant, and `key` its spec of the key.
+    """
 
     calls: BotoClients
     http: HttpClient
     endpoints: Endpoints = field(default_factory=Endpoints)
     tenant: str = ""
+    key: KeySpec | None = None
 
 
 _PATIENCE = Timeouts(connect_seconds=5.0, read_seconds=5.0)
@@ -58,14 +63,15 @@ async def send(
     by: str,
     headers: Mapping[str, str],
     json_body: object = None,
+    reach: Reach | None = None,
 ) -> HttpResponse:
     """Send a request and return the response with any status; raises Failure without one.
 
     A tenant may choose the URL: a host of the cloud may have a private address, any other host only
     a global one, unless the operator's flags list it. For such a host, the reason for a missing
-    response is not disclosed.
+    response is not disclosed. `reach` is that of a host which the caller has chosen.
     """
-    reach = context.endpoints.probe_reach(url)
+    reach = reach or context.endpoints.probe_reach(url)
     if not may_connect_literal(host_of(url), reach):
         raise Failure(
             f"{by} is a private or local address, which this operator never connects to.",

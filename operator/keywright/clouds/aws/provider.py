@@ -8,16 +8,20 @@ from typing import Any, Final, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.errors import Failure
-from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
+from keywright.clouds.aws.api_gateway import permissions as api_gateway
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
+from keywright.clouds.aws.bedrock import permissions as bedrock
 from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
+from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
+from keywright.clouds.aws.kinds import Attempt, IssuedKind, ManagedKind
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
 from keywright.clouds.aws.sts import session_credentials
 from keywright.clouds.aws.sts.errors import failure_from_session
@@ -50,67 +54,22 @@ class OpenSession(Protocol):
         """Open a session; raises Failure."""
 
 
-class KeyIssuer(Protocol):
-    """Issues one kind of key: its session options, the sessions that it accepts, the key."""
-
-    def session_options(self, key: Any, *, region: str) -> SessionOptions:
-        """The session options of the key in its region, beyond those of the source."""
-
-    def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
-        """Whether the session may issue the key."""
-
-    def mint(
-        self,
-        key: Any,
-        *,
-        grant: ApiKeyGrant,
-        session: Session,
-        region: str,
-        account_id: str,
-        now: datetime,
-    ) -> IssuedKey:
-        """Issue a key; raises Failure."""
-
-
-class Attempt(Protocol):
-    """Probes a key in one way."""
-
-    async def __call__(
-        self, probe: Probe, *, credential: Credential, context: ProbeContext
-    ) -> None:
-        """Raise Failure unless the key works."""
-
-
 IDENTITIES: dict[type, OpenSession] = {
     WebIdentity: web_identity.open_session,
     AwsAccessKey: access_key.open_session,
     Ambient: ambient.open_session,
 }
-
-
-class ManagedKeysFactory(Protocol):
-    """Creates the managed keys of a grant for one kind, with a session."""
-
-    def __call__(
-        self,
-        *,
-        key: Any,
-        grant: ApiKeyGrant,
-        source: CredentialSource,
-        session: Session,
-        context: AwsContext,
-        evidence: Evidence,
-    ) -> ManagedKeys:
-        """Create the object, without a request."""
-
-
-MANAGED_KEYS: dict[KeyKind, ManagedKeysFactory] = {
-    KeyKind.BEDROCK_LONG_TERM_KEY: LongTermKeys,
-    KeyKind.API_GATEWAY_KEY: GatewayKeys,
+MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
+    KeyKind.BEDROCK_LONG_TERM_KEY: ManagedKind(
+        LongTermKeys, iam.permissions, boundary=bedrock.boundary, probe=probe_bedrock
+    ),
+    KeyKind.API_GATEWAY_KEY: ManagedKind(GatewayKeys, api_gateway.permissions),
 }
-KEYS: dict[KeyKind, KeyIssuer] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: short_term,
-    KeyKind.SESSION_CREDENTIALS: session_credentials,
+KEYS: dict[KeyKind, IssuedKind] = {
+    KeyKind.BEDROCK_SHORT_TERM_KEY: IssuedKind(
+        short_term.KEYS, short_term.permissions, probe=probe_bedrock
+    ),
+    KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
 }
 
 
@@ -196,7 +155,7 @@ class Aws:
         if grant.kind in MANAGED_KEYS:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
-        way, key, region = KEYS[grant.kind], grant.key, grant.region(source)
+        way, key, region = KEYS[grant.kind].issuer, grant.key, grant.region(source)
         # A scoped session is one more hop after the roles.
         hop = len(aws_of(source).assume_roles) + key.is_scoped
         try:
@@ -234,7 +193,7 @@ class Aws:
             if not grant.deleting or former is None:
                 raise
             session = former
-        found = MANAGED_KEYS[grant.kind](
+        found = MANAGED_KEYS[grant.kind].keys(
             key=grant.key,
             grant=grant,
             source=source,
@@ -265,8 +224,14 @@ class Aws:
         """Probe a new key as the grant specifies."""
         del source
         probe = grant.spec.probe
-        context = replace(self._probe_context, tenant=grant.namespace)
-        await PROBES[probe.mode](probe, credential=credential, context=context)
+        context = replace(self._probe_context, tenant=grant.namespace, key=grant.key)
+        if probe.mode is ProbeMode.SERVICE:
+            kind = KEYS.get(grant.kind) or MANAGED_KEYS[grant.kind]
+            attempt = kind.probe
+            assert attempt is not None  # `KeySpec.probe_modes` of other kinds lacks the mode
+        else:
+            attempt = PROBES[probe.mode]
+        await attempt(probe, credential=credential, context=context)
 
     @classified("asking for the time")
     async def ask(self, source: CredentialSource) -> None:

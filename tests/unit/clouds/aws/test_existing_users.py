@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
-from keywright.api.keys import BedrockLongTermKey
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keywright.api.keys import BedrockLongTermKey
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.clouds.aws.iam.user import inline_policies, managed_policies
 from keywright.clouds.aws.tags import owner_of
 from tests.unit.api.samples import grant

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import (
     BEDROCK_SECRET,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from keywright.api.keys import BedrockLongTermKey, IamUser
+from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
 from keywright.clouds.aws.iam.errors import (
     ACCESS_DENIED,
     ALREADY_EXISTS,

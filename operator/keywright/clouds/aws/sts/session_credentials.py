@@ -6,14 +6,18 @@ or a session policy it gets a separate session, shared by all grants with the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.place import Place
 from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
+from keywright.clouds.policy_statements import allowing
 from keywright.planning.renewal import is_fresh
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
@@ -24,6 +28,13 @@ from keywright.secrets.credential import (
 
 # Time that STS subtracts for its own processing; too little to be reported.
 _SLACK = timedelta(seconds=60)
+
+
+def permissions(keys: Sequence[tuple[SessionCredentials, Place]]) -> Iterator[dict[str, Any]]:
+    """The role must allow what the session policy allows: a session has the intersection."""
+    for key, _ in keys:
+        for each in allowing(key.policy):
+            yield {"Sid": "Session", **each}
 
 
 def session_options(key: SessionCredentials, *, region: str) -> SessionOptions:

@@ -1,13 +1,18 @@
-"""Bedrock short-term keys: signed here, and their real end."""
+"""Short-term keys: signed here, and their real end."""
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from aws_bedrock_token_generator import provide_token
+from botocore.credentials import Credentials
+from token_generator_for_aws_external_anthropic import get_token
 
-from keywright.api.keys import BedrockShortTermKey
-from keywright.clouds.aws.bedrock.short_term import accepts_session, mint
+from keywright.api.bedrock_keys import BedrockShortTermKey
+from keywright.clouds.aws.bedrock.short_term import KEYS
+from keywright.clouds.aws.presigned_keys import PresignedKeys
 from keywright.clouds.interfaces import IssuedKey
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
@@ -17,7 +22,7 @@ H = timedelta(hours=1)
 
 
 def _mint(*, requested: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
-    return mint(
+    return KEYS.mint(
         BedrockShortTermKey(duration=requested),
         grant=grant(),
         session=session(issued_at=NOON, life=life),
@@ -99,4 +104,51 @@ def test_only_a_session_that_makes_no_old_key_will_do(
     """In the first tenth of its life, or where the key ends before it."""
     made = session(issued_at=NOON)
     key = BedrockShortTermKey(duration=requested)
-    assert accepts_session(key, session=made, now=NOON + timedelta(minutes=age)) is expected
+    assert KEYS.accepts_session(key, session=made, now=NOON + timedelta(minutes=age)) is expected
+
+
+class _Fixed:
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def load(self) -> Credentials:
+        return self._credentials
+
+
+def _by_bedrock(credentials: Credentials, lifetime: timedelta) -> str:
+    fixed = _Fixed(credentials)
+    return str(provide_token(region="eu-west-1", aws_credentials_provider=fixed, expiry=lifetime))
+
+
+def _by_claude_platform(credentials: Credentials, lifetime: timedelta) -> str:
+    return str(get_token(credentials=credentials, region="eu-west-1", expiry=lifetime))
+
+
+CLAUDE_PLATFORM = PresignedKeys(
+    host="aws-external-anthropic.amazonaws.com",
+    service="aws-external-anthropic",
+    prefix="aws-external-anthropic-api-key-",
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "generator"), [(KEYS, _by_bedrock), (CLAUDE_PLATFORM, _by_claude_platform)]
+)
+@pytest.mark.parametrize("lifetime", [timedelta(minutes=1), 12 * H])
+def test_a_key_is_that_of_the_generator_of_aws(
+    keys: PresignedKeys, generator: Callable[[Credentials, timedelta], str], lifetime: timedelta
+) -> None:
+    """Byte for byte, for host, service and prefix of each service."""
+    signer = session(issued_at=NOON)
+    token = signer.session_token
+    assert token is not None
+    credentials = Credentials(
+        signer.access_key_id, signer.secret_access_key.reveal(), token.reveal()
+    )
+    for _ in range(10):
+        before = keys.sign(signer, region="eu-west-1", lifetime=lifetime).reveal()
+        expected = generator(credentials, lifetime)
+        after = keys.sign(signer, region="eu-west-1", lifetime=lifetime).reveal()
+        if before == after:  # signed within the same second, so that the dates are equal
+            break
+    assert before == expected

@@ -1,0 +1,108 @@
+"""What the identity of a source needs for keys that belong to IAM users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keywright.api.bedrock_keys import BedrockLongTermKey
+from keywright.clouds.aws.iam.user import DEFAULT_PATH, managed_policies
+from keywright.clouds.aws.place import Place
+from keywright.clouds.policy_statements import statement
+
+
+def permissions(keys: Sequence[tuple[BedrockLongTermKey, Place]]) -> Iterator[dict[str, Any]]:
+    """The least for creation, edits, rotation and deletion; users of one path are one group."""
+    groups: dict[tuple[str, str, str], list[BedrockLongTermKey]] = {}
+    places: dict[tuple[str, str, str], Place] = {}
+    for key, place in keys:
+        boundary = key.user.permissions_boundary or ""
+        group = (str(key.user.create), key.user.path or DEFAULT_PATH, boundary)
+        groups.setdefault(group, []).append(key)
+        places[group] = place
+    for group, members in groups.items():
+        yield from _of_users(members, places[group])
+
+
+def _of_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
+    if not keys[0].user.create:
+        yield from _existing_users(keys, place)
+        return
+    path = keys[0].user.path or DEFAULT_PATH
+    users = place.arn("iam", f"user{path}*")
+    boundary = keys[0].user.permissions_boundary
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}} if boundary else None
+    yield statement(
+        "ReadUsers",
+        [
+            "iam:GetUser",
+            "iam:GetUserPolicy",
+            "iam:ListUsers",
+            "iam:ListUserPolicies",
+            "iam:ListAttachedUserPolicies",
+            "iam:ListServiceSpecificCredentials",
+        ],
+        users,
+    )
+    create = ["iam:CreateUser", "iam:PutUserPolicy"]
+    if boundary:
+        create.append("iam:PutUserPermissionsBoundary")
+    yield statement(
+        "CreateUsersWithTheBoundary" if boundary else "CreateUsers",
+        create,
+        users,
+        condition=bounded,
+    )
+    arns = sorted({a for key in keys for a in managed_policies(key, partition=place.partition)})
+    if arns:
+        condition = {"ArnEquals": {"iam:PolicyARN": arns[0] if len(arns) == 1 else arns}}
+        yield statement(
+            "AttachListedPoliciesOnly",
+            ["iam:AttachUserPolicy"],
+            users,
+            condition={**condition, **(bounded or {})},
+        )
+    yield statement(
+        "TagAndDeleteUsers",
+        [
+            "iam:TagUser",
+            "iam:UntagUser",
+            "iam:DetachUserPolicy",
+            "iam:DeleteUserPolicy",
+            "iam:DeleteUser",
+        ],
+        users,
+    )
+    yield from _keys_of(users)
+
+
+def _existing_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
+    """Users that Keywright neither creates nor changes; their path is not in the manifests."""
+    users = [arn for key in keys for arn in _in_any_path(key, place)]
+    seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
+    yield statement("ReadExistingUsers", seen, users)
+    tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
+    if tagged:
+        yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
+    yield from _keys_of(users)
+
+
+def _in_any_path(key: BedrockLongTermKey, place: Place) -> tuple[str, str]:
+    """A user in the path `/` and in any other path, without users whose name ends like this one."""
+    name = key.user.name
+    return place.arn("iam", f"user/{name}"), place.arn("iam", f"user/*/{name}")
+
+
+def _keys_of(users: str | list[str]) -> Iterator[dict[str, Any]]:
+    service = {"iam:ServiceSpecificCredentialServiceName": "bedrock.amazonaws.com"}
+    yield statement(
+        "CreateBedrockKeysOnly",
+        ["iam:CreateServiceSpecificCredential"],
+        users,
+        condition={"StringEquals": service},
+    )
+    yield statement(
+        "DeactivateAndDeleteKeys",
+        ["iam:UpdateServiceSpecificCredential", "iam:DeleteServiceSpecificCredential"],
+        users,
+    )
