@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image archive node-image mutants docs docs-check clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image build-base archive node-image mutants docs docs-check clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -67,6 +67,7 @@ check: .venv/.made ## check lint, format, types, import layers, links, words, an
 	$(DEV)/lint-imports
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
+	$(DEV)/hadolint Dockerfile examples/llm-app/Dockerfile
 	$(DEV)/python -m tools.crds --check
 	$(DEV)/python -m tools.reference --check
 	$(DEV)/python -m tools.dashboard --check
@@ -147,6 +148,9 @@ LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-h
 
 image: .venv/.made ## build the container image, with its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
 	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+build-base: .venv/.made ## print the base image for `docker build`, made from Debian packages if none can be pulled (root)
+	@$(DEV)/python -m image --build-base
 
 archive: .venv/.made .cache/archive/.made ## build the program as one file, dist/keywright.pyz, and its krew manifest (ARGS="--platform linux/arm64")
 	@$(DEV)/python -m tools.archive $(ARGS)

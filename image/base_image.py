@@ -21,6 +21,9 @@ from testbed.clusters.kind.engine import Engine
 
 OFFICIAL = "python:3.12-slim"
 _PACKAGES = ("base-files", "python3", "tzdata")
+# What a base needs in addition, so that `docker build` can use it as BUILD_IMAGE.
+_BUILD_PACKAGES = ("ca-certificates", "python3-pip")
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _ASK = "import platform, sys; print('%d.%d' % sys.version_info[:2], platform.machine())"
 # What base-passwd's script would make, and the operator.
 _USERS = """\
@@ -59,6 +62,17 @@ def choose(engine: Engine, *, requested: str | None, programs: Sequence[str] = (
     return name
 
 
+def choose_build_image(engine: Engine) -> str:
+    """The name of a base image that also has pip, for the build stages of the Dockerfile.
+
+    If it is made of Debian's packages, it trusts the certificate authorities of this machine.
+
+    Raises:
+        NoBaseError: the official image cannot be pulled, and none can be made.
+    """
+    return choose(engine, requested=None, programs=_BUILD_PACKAGES)
+
+
 def python_of(engine: Engine, base: str) -> Target:
     """The Python that a base has."""
     version, machine = engine.docker(
@@ -91,6 +105,9 @@ def _from_debian(engine: Engine, name: str, *, suite: str, packages: str) -> Non
             installer.unlink()
         (root / "etc/passwd").write_text(_USERS)
         (root / "etc/group").write_text(_GROUPS)
+        if "ca-certificates" in packages.split(","):
+            # The package's own script would write it.
+            shutil.copyfile(_CERTIFICATES, root / _CERTIFICATES.relative_to("/"))
         subprocess.run(
             ["tar", "--create", f"--file={archive}", f"--directory={root}", "--numeric-owner", "."],
             check=True,

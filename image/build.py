@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tempfile
-import tomllib
 from pathlib import Path
 
-from image import base_image, sbom, tree, trim
+from image import base_image, tree, trim
+from image.assemble import BILL, assemble, version
 from testbed.clusters.kind.engine import Engine
 
 _PARTS = "dev.keywright.parts"
 _DOCKERFILE = tree.ROOT / "Dockerfile"
+_LAST_STAGE = "\nFROM base\n"
+# In place of the build stages: the application is assembled outside, and sealed in the base.
+_PREPARED = """\
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE} AS base
+FROM base AS build
+COPY app /out/app
+COPY image /src/image
+WORKDIR /src
+RUN ["python3", "-m", "image.seal", "/out/app"]
+"""
 
 
 def build(engine: Engine, *, name: str, requested_base: str | None = None) -> str:
@@ -30,19 +40,14 @@ def build(engine: Engine, *, name: str, requested_base: str | None = None) -> st
     with tempfile.TemporaryDirectory(prefix="keywright-image-") as scratch:
         context = Path(scratch)
         app = context / "app"
-        tree.install(target, into=app)
-        freed = trim.trim(app)
-        bill = json.dumps(
-            sbom.bill_of_materials(app, lock=tree.RUNTIME, version=version()), indent=1
-        )
-        tree.add_operator(app, version=version())
-        (app / "sbom.cdx.json").write_text(bill + "\n")
-        tree.let_everybody_read(app)
+        freed = assemble(target, into=app)
+        shutil.copytree(Path(__file__).parent, context / "image")
+        (context / "Dockerfile").write_text(prepared_dockerfile())
         kept = tree.ROOT / "dist" / "keywright.cdx.json"
         kept.parent.mkdir(exist_ok=True)
-        kept.write_text(bill + "\n")
+        shutil.copyfile(app / BILL, kept)
         engine.docker(
-            *("build", "--quiet", "--file", _DOCKERFILE, "--tag", name),
+            *("build", "--quiet", "--tag", name),
             *("--build-arg", f"BASE_IMAGE={is_based_on}"),
             *("--label", f"{_PARTS}={parts}", *_labels()),
             context,
@@ -55,10 +60,10 @@ def build(engine: Engine, *, name: str, requested_base: str | None = None) -> st
     return name
 
 
-def version() -> str:
-    """The version that pyproject.toml has."""
-    text = (tree.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return str(tomllib.loads(text)["project"]["version"])
+def prepared_dockerfile() -> str:
+    """The last stage of the Dockerfile, after a build stage that needs no network."""
+    _, separator, last = _DOCKERFILE.read_text(encoding="utf-8").rpartition(_LAST_STAGE)
+    return f"{_PREPARED}{separator}{last}"
 
 
 def _labels() -> list[str]:

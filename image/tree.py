@@ -6,6 +6,7 @@ would need a compiler, an installer and a network there, and would leave their t
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import shutil
 import subprocess
@@ -52,6 +53,22 @@ def install(target: Target, *, into: Path, lock: Path = RUNTIME) -> None:
         check=True,
     )
     shutil.rmtree(into / "bin", ignore_errors=True)  # commands for another machine's paths
+
+
+def list_only_files_that_exist(folder: Path) -> None:
+    """Remove the missing files from the RECORD of each distribution.
+
+    The hashes of removed commands also depend on the machine of the build.
+    """
+    for record in folder.glob("*.dist-info/RECORD"):
+        with record.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row and _is_in(folder, row[0])]
+        with record.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _is_in(folder: Path, name: str) -> bool:
+    return not name.startswith("..") and (folder / name).is_file()
 
 
 def add_operator(into: Path, *, version: str) -> None:

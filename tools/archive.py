@@ -25,7 +25,7 @@ from typing import Any, Final
 import yaml
 
 from image import tree, trim
-from image.build import version
+from image.assemble import version
 
 LOCK: Final = tree.ROOT / "locks" / "cli.txt"
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")

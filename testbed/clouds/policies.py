@@ -115,11 +115,14 @@ def refusal(
     identity: Iterable[Policy],
     session: Iterable[Policy] | None,
     boundary: Policy | None = None,
+    scopes: Iterable[Policy] = (),
     action: str,
     resource: str,
     context: Mapping[str, tuple[str, ...]],
 ) -> str | None:
     """Why the call is not allowed, in the words that AWS appends; None if it is allowed.
+
+    Each of `scopes` must allow the call as well: the policies of GetScopedCredentials.
 
     The words are those of "Troubleshoot access denied error messages", IAM user guide. [R]
     """
@@ -128,16 +131,19 @@ def refusal(
         kinds.append(("a permissions boundary", (boundary,)))
     if session is not None:
         kinds.append(("a session policy", session))
-    effects = {
-        kind: {
-            policy.effect(action=action, resource=resource, context=context) for policy in policies
-        }
-        for kind, policies in kinds
-    }
-    for kind, found in effects.items():
+    # [U] the words
+    kinds.extend(("a session policy", (scope,)) for scope in scopes)
+    effects = [
+        (
+            kind,
+            {policy.effect(action=action, resource=resource, context=context) for policy in many},
+        )
+        for kind, many in kinds
+    ]
+    for kind, found in effects:
         if Effect.DENY in found:
             return f"with an explicit deny in {kind}"
-    for kind, found in effects.items():
+    for kind, found in effects:
         if Effect.ALLOW not in found:
             return f"because no {kind.partition(' ')[2]} allows the {action} action"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -18,6 +19,10 @@ class Cluster(Protocol):
     ca_file: Path
     kubeconfig: Path
     audit_log: Path | None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that other programs need, in addition to the kubeconfig."""
 
     def start(self) -> None:
         """Start the API server and wait until admins may use `kubeconfig`."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -21,6 +23,7 @@ class ContextCluster:
     """Implements `Cluster`; its API server cannot be started, stopped or inspected."""
 
     name = "context"
+    environment: Mapping[str, str] = MappingProxyType({})
     audit_log: Path | None = None
 
     def __init__(

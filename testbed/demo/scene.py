@@ -114,7 +114,7 @@ class Scene:
             self.directory,
             kubeconfig=cluster.kubeconfig,
             server=cluster.server,
-            clouds=self.world.client_environment(),
+            variables={**cluster.environment, **self.world.client_environment()},
         )
         return Place(
             cluster=f"{self._context or cluster.name}, Kubernetes {cluster.version},"

@@ -18,11 +18,12 @@ _PROXY_EXCEPTIONS = "NO_PROXY"
 
 
 def write_environment(
-    directory: Path, *, kubeconfig: Path, server: str, clouds: Mapping[str, str]
+    directory: Path, *, kubeconfig: Path, server: str, variables: Mapping[str, str]
 ) -> Path:
     """Write a file to source in a shell: `kubectl` and `keywright` then use the demo.
 
     The commands reach the emulated clouds through their proxy, and the API server directly.
+    `variables`: those of the clouds and of the cluster.
     """
     program = directory / "bin" / "keywright"
     program.parent.mkdir(exist_ok=True)
@@ -31,8 +32,8 @@ def write_environment(
         f'#!/bin/sh\nPYTHONPATH={source} exec {shlex.quote(sys.executable)} -P -m keywright "$@"\n'
     )
     program.chmod(0o755)
-    direct = ",".join(filter(None, (clouds.get(_PROXY_EXCEPTIONS), urlsplit(server).hostname)))
-    variables = {**clouds, _PROXY_EXCEPTIONS: direct, "KUBECONFIG": str(kubeconfig)}
+    direct = ",".join(filter(None, (variables.get(_PROXY_EXCEPTIONS), urlsplit(server).hostname)))
+    variables = {**variables, _PROXY_EXCEPTIONS: direct, "KUBECONFIG": str(kubeconfig)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     path = f"export PATH={shlex.quote(str(program.parent))}{os.pathsep}$PATH"
     file = directory / "environment"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -175,17 +175,16 @@ def _probe_refused(tenant: Tenant) -> None:
 
 def _run_commands(tenant: Tenant, cure: str) -> None:
     """Run the kubectl commands of a cure."""
-    for command in re.findall(r"(kubectl .*?)(?: && |;|$)", cure):
-        program = Path(sys.executable).parent / "kubectl"
-        subprocess.run(
-            [
-                str(program),
-                f"--kubeconfig={tenant.world.cluster.kubeconfig}",
-                *shlex.split(command)[1:],
-            ],
-            check=True,
-            capture_output=True,
-        )
+    commands = re.findall(r"(kubectl .*?)(?:;|$)", cure)
+    assert commands
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kubeconfig = str(tenant.world.cluster.kubeconfig)
+    subprocess.run(
+        ["sh", "-e", "-c", "\n".join(commands)],
+        env={**os.environ, "PATH": path, "KUBECONFIG": kubeconfig},
+        check=True,
+        capture_output=True,
+    )
 
 
 def _paste_trust(tenant: Tenant, cure: str) -> None:

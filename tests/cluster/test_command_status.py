@@ -15,7 +15,7 @@ from keywright.cli.exit_codes import ExitCode
 from testbed.world import World
 from tests.cluster.command_line import Timing, keywright, timed
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import GRANT, KEY, Tenant
+from tests.cluster.tenants import ACCOUNT_NAME, GRANT, KEY, SOURCE, Tenant, merged
 from tests.cluster.tier import Record
 
 _GRANTS = 500
@@ -123,6 +123,61 @@ def test_a_grant_of_a_missing_source_says_what_it_waits_for(tenant: Tenant) -> N
     assert next_step("bedrock", "nowhere") == f"{elsewhere}; did you mean bedrock?"
     tenant.edit_grant(sourceRef={"name": "bedrock", "namespace": None})
     tenant.ready()
+
+
+def _trust(tenant: Tenant, *, namespace: str) -> None:
+    """Let the tenant's role trust the ServiceAccount of that namespace alone."""
+    trust = tenant.world.trust_policy(namespace=namespace, service_account=ACCOUNT_NAME)
+    tenant.world.aws.put_trust_policy(name=tenant.role, trust_policy=trust)
+
+
+def test_a_source_that_fails_is_shown_while_the_key_is_valid(tenant: Tenant) -> None:
+    """The grant stays Ready; the row says what fails, and until when the key is valid."""
+    valid = tenant.become_ready()["expiresAt"]
+
+    def shown(*arguments: str) -> dict[str, Any]:
+        found = keywright(tenant.world, "status", "-n", tenant.namespace, *arguments, "-o", "json")
+        assert found.code == ExitCode.FINDINGS
+        item: dict[str, Any] = found.json() if GRANT in arguments else found.json()["items"][0]
+        return item
+
+    # The role no longer trusts the ServiceAccount; the edit makes the operator notice at once.
+    _trust(tenant, namespace="other")
+    tenant.apply_source(sessionDuration="6h")
+    eventually(lambda: tenant.source_status().get("state") not in (None, "Ready"))
+    for item in (shown(), shown(GRANT), shown("--source", SOURCE)):
+        assert (item["state"], item["health"]) == ("SourceFailing", "failing")
+        assert item["message"].startswith("CredentialSource bedrock fails (")
+        assert f"The key is valid until {valid}, and cannot be renewed" in item["message"]
+    tenant.world.api.delete(tenant.source_path())
+    eventually(lambda: not tenant.world.api.exists(tenant.source_path()))
+    eventually(lambda: tenant.status()["state"] == "RenewalFailing")
+    for item in (shown(), shown(GRANT)):
+        assert "there is no CredentialSource bedrock" in item["message"]
+        assert item["next"]["at"] is None
+        assert item["next"]["step"].startswith("waits for ")
+    _trust(tenant, namespace=tenant.namespace)
+    tenant.apply_source()
+    eventually(lambda: tenant.source_status().get("state") == "Ready")
+    assert keywright(tenant.world, "status", "-n", tenant.namespace).code == ExitCode.OK
+
+
+def test_a_source_of_another_namespace_that_no_longer_allows_it_is_shown(
+    tenant: Tenant, new_tenant: Callable[[], Tenant]
+) -> None:
+    """The key of the grant is valid, and cannot be renewed."""
+    owner = new_tenant()
+    body = owner.source_body()
+    labels = {"matchLabels": {"kubernetes.io/metadata.name": tenant.namespace}}
+    for allowed in ({"names": [tenant.namespace]}, {"selector": labels}):
+        owner.world.api.apply(merged(body, {"spec": {"allowedNamespaces": allowed}}))
+        tenant.apply_grant(sourceRef={"name": SOURCE, "namespace": owner.namespace})
+        tenant.ready()
+        assert keywright(tenant.world, "status", "-n", tenant.namespace).code == ExitCode.OK
+        owner.world.api.apply(merged(body, {"spec": {"allowedNamespaces": {"names": ["other"]}}}))
+        found = keywright(tenant.world, "status", "-n", tenant.namespace)
+        assert found.code == ExitCode.FINDINGS
+        assert "that allows namespace" in found.out
 
 
 def test_the_story_of_a_grant_is_newest_last(tenant: Tenant) -> None:

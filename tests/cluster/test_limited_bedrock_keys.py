@@ -42,7 +42,8 @@ def _is_allowed(tenant: Tenant, data: Mapping[str, str], host: str, path: str, b
     return True
 
 
-def _converse(tenant: Tenant, data: Mapping[str, str], model: str) -> bool:
+def converse(tenant: Tenant, data: Mapping[str, str], model: str) -> bool:
+    """Whether the model can be invoked with the key."""
     messages = [{"role": "user", "content": [{"text": "?"}]}]
     return _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/converse", {"messages": messages})
 
@@ -67,10 +68,10 @@ def test_a_key_invokes_its_models_alone(tenant: Tenant) -> None:
     tenant.become_ready(bedrockShortTermKey={"allowedModels": models})
     data = tenant.data()
     assert {
-        "model": _converse(tenant, data, _SONNET),
-        "profile": _converse(tenant, data, f"us.{_SONNET}"),
-        "other": _converse(tenant, data, _NOVA),
-        "profile of another": _converse(tenant, data, f"global.{_NOVA}"),
+        "model": converse(tenant, data, _SONNET),
+        "profile": converse(tenant, data, f"us.{_SONNET}"),
+        "other": converse(tenant, data, _NOVA),
+        "profile of another": converse(tenant, data, f"global.{_NOVA}"),
     } == {"model": True, "profile": True, "other": False, "profile of another": False}
     path = "/v1/chat/completions"
     runtime = f"/openai{path}"
@@ -93,7 +94,7 @@ def test_a_session_policy_limits_the_key(tenant: Tenant) -> None:
         tenant.ready(name=name)
         data = tenant.data(name)
         found[name] = (
-            _converse(tenant, data, _NOVA),
+            converse(tenant, data, _NOVA),
             _chat(tenant, data, _MANTLE, "/v1/chat/completions", "openai.gpt-oss-20b"),
         )
     assert found == {"own": (True, False), "managed": (False, True)}
@@ -120,7 +121,7 @@ def test_other_models_are_another_key(tenant: Tenant) -> None:
     tenant.apply_grant(bedrockShortTermKey={"allowedModels": ["amazon.*"]})
     eventually(lambda: tenant.ready()["revision"] > first["revision"])
     data = tenant.data()
-    assert (_converse(tenant, data, _NOVA), _converse(tenant, data, _SONNET)) == (True, False)
+    assert (converse(tenant, data, _NOVA), converse(tenant, data, _SONNET)) == (True, False)
 
 
 def test_a_refused_policy_names_the_field_of_the_grant(tenant: Tenant) -> None:

@@ -14,7 +14,7 @@ import fastjsonschema
 import pytest
 
 from image import tree
-from image.build import version
+from image.assemble import version
 from tools import archive
 
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,8 +1,9 @@
 """Identities in AWS, and the role chain that starts from one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
+from keywright.api.errors import FieldError
 from keywright.api.schema import (
     KeyIdentity,
     Marker,
@@ -166,3 +167,18 @@ def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> Ke
     if policy is not None:
         identity["policy"] = policy
     return identity
+
+
+def scope_errors(field: str, limits: tuple[str, ...]) -> Iterator[FieldError]:
+    """Errors of `scopedSession` with these limits: GetScopedCredentials takes one policy."""
+    if "policyArns" in limits:
+        yield FieldError(
+            f"{field}.policyArns",
+            "sts:GetScopedCredentials takes no policies by ARN: write policy, or remove"
+            " scopedSession",
+        )
+    if not limits:
+        yield FieldError(
+            f"{field}.scopedSession",
+            "nothing limits the session: set policy, or remove scopedSession",
+        )

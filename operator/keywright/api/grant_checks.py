@@ -20,6 +20,7 @@ _KINDS = [kind.value for kind in KeyKind]
 REFUSED_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 """Types of Secrets that Kubernetes creates credentials from, or accepts as credentials."""
 _MOUNT_PATH = re.compile(r"/[-._a-zA-Z0-9/]*")
+_GLOBAL_STS = "//sts.amazonaws.com"
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
@@ -176,11 +177,24 @@ def _session_of_aws(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldErr
         if not any(checks.session_policy(place, key.policy)):
             yield from checks.session_policy(place, key.policy, latin=True)
     place, own = aws.session_policies
-    if requested and own:
+    if key.is_scoped:
+        yield from _scoping(key, aws=aws, name=name)
+    elif requested and own:
         yield FieldError(
             field,
             f"source {name} limits its sessions by {place}.{own[0]} already, and AWS allows what"
-            " either of the two allows: remove it here, or name a source without session policies",
+            " either of the two allows: remove it here, set scopedSession, or name a source without"
+            " session policies",
+        )
+
+
+def _scoping(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldError]:
+    """Require a regional endpoint: "GetScopedCredentials is not available on the global one"."""
+    if aws.sts_endpoint is not None and _GLOBAL_STS in aws.sts_endpoint:
+        yield FieldError(
+            f"spec.{key.kind}.scopedSession",
+            f"source {name} uses the global endpoint of STS, which has no GetScopedCredentials:"
+            " remove spec.aws.stsEndpoint from the source",
         )
 
 
@@ -192,6 +206,10 @@ def _session_of_alibaba(
         yield FieldError(
             "spec.sessionCredentials.policyArns",
             "session policies by ARN are AWS's alone: use policy",
+        )
+    if key.is_scoped:
+        yield FieldError(
+            "spec.sessionCredentials.scopedSession", "is for sources with aws only: remove it"
         )
     requested = [
         field for field, set_ in (("duration", key.duration), ("policy", key.policy)) if set_

@@ -121,6 +121,11 @@ class KeySpec(SpecStruct, frozen=True):
         return ()
 
     @property
+    def is_scoped(self) -> bool:
+        """Whether the session of the source is limited as it is, without assuming a role again."""
+        return False
+
+    @property
     def owner_description(self) -> str:
         """What owns a managed key in the cloud, such as an IAM user, in a few words."""
         return ""

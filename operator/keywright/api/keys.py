@@ -14,7 +14,7 @@ from typing_extensions import override
 from keywright.api import checks
 from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
-from keywright.api.aws_source import session_limits
+from keywright.api.aws_source import scope_errors, session_limits
 from keywright.api.bedrock_keys import BEDROCK_URLS, BedrockLongTermKey, BedrockShortTermKey
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.claude_platform_key import ClaudePlatformShortTermKey
@@ -68,6 +68,7 @@ class SessionCredentials(KeySpec, frozen=True):
     duration: str | None = None
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+    scoped_session: bool = False
 
     @classmethod
     @override
@@ -85,6 +86,12 @@ class SessionCredentials(KeySpec, frozen=True):
         return tuple(field for field, set_ in fields if set_)
 
     @property
+    @override
+    def is_scoped(self) -> bool:
+        """The field `scopedSession`."""
+        return self.scoped_session
+
+    @property
     def duration_seconds(self) -> int | None:
         """The requested duration in seconds; None for that of the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
@@ -97,6 +104,9 @@ class SessionCredentials(KeySpec, frozen=True):
         yield from checks.duration(
             f"{field}.duration", self.duration, least=15 * MINUTE, most=12 * HOUR
         )
+        if self.scoped_session:
+            shorter = () if self.duration is None else ("duration",)
+            yield from scope_errors(field, (*self.session_policies, *shorter))
 
     @classmethod
     @override
@@ -109,7 +119,8 @@ class SessionCredentials(KeySpec, frozen=True):
     def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
-        return {"duration": self.duration_seconds} | limits
+        identity: KeyIdentity = {"duration": self.duration_seconds} | limits
+        return identity | ({"scopedSession": True} if self.scoped_session else {})
 
 
 class BearerToken(KeySpec, frozen=True):

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from typing_extensions import override
 
 from keywright.api import checks
-from keywright.api.aws_source import session_limits
+from keywright.api.aws_source import scope_errors, session_limits
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
@@ -35,6 +35,13 @@ class PresignedKey(KeySpec, frozen=True):
     duration: str = "12h"
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+    scoped_session: bool = False
+
+    @property
+    @override
+    def is_scoped(self) -> bool:
+        """The field `scopedSession`."""
+        return self.scoped_session
 
     @property
     def duration_seconds(self) -> int:
@@ -64,6 +71,8 @@ class PresignedKey(KeySpec, frozen=True):
         """The duration and the session policy."""
         field = f"spec.{self.kind}"
         yield from checks.duration(f"{field}.duration", self.duration, least=MINUTE, most=12 * HOUR)
+        if self.scoped_session:
+            yield from scope_errors(field, self.session_policies)
         # Only STS of AWS receives it.
         yield from checks.session_policy(f"{field}.policy", self.policy, latin=True)
 
@@ -71,4 +80,5 @@ class PresignedKey(KeySpec, frozen=True):
     def key_identity(self) -> KeyIdentity:
         """The duration and the limits; the grant adds the region."""
         limits = session_limits(self.policy_arns, policy=self.policy)
-        return {"duration": self.duration_seconds} | limits
+        identity: KeyIdentity = {"duration": self.duration_seconds} | limits
+        return identity | ({"scopedSession": True} if self.scoped_session else {})

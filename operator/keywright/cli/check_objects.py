@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
-from keywright.api.status import ConditionStatus, SourceStatus
+from keywright.api.status import SourceStatus
 from keywright.cli.cluster_client import CUSTOM, ClusterClient
 from keywright.cli.grant_table import count
 from keywright.cli.grant_view import GrantView, brief_time, view_of
 from keywright.cli.hop import Hop, Result
-from keywright.planning.conditions import CLOCK_SKEWED, READY, RENEWAL_FAILING
 from keywright.planning.grant_summary import Health
+from keywright.planning.source_summary import source_problem
 
 _SHOWN: Final = 5
 # In the last tenth of its lifetime, a key that can be renewed is renewed no more in time.
@@ -49,18 +49,10 @@ def _sources(bodies: Sequence[Mapping[str, Any]]) -> Hop:
 
 def _problem(body: Mapping[str, Any]) -> str:
     """Why a source is not fine; empty if it is."""
-    status, metadata = SourceStatus.parse(body.get("status")), body["metadata"]
-    name = f"{metadata['namespace']}/{metadata['name']}"
-    ready = status.condition(READY)
-    if ready is None:
-        return f"{name}: not processed yet"
-    if ready.status is not ConditionStatus.TRUE:
-        return f"{name}: {ready.reason}"
-    for kind in (RENEWAL_FAILING, CLOCK_SKEWED):
-        found = status.condition(kind)
-        if found is not None and found.status is ConditionStatus.TRUE:
-            return f"{name}: {found.type}"
-    return ""
+    metadata = body["metadata"]
+    generation = int(metadata.get("generation") or 0)
+    problem = source_problem(SourceStatus.parse(body.get("status")), generation=generation)
+    return "" if problem is None else f"{metadata['namespace']}/{metadata['name']}: {problem.state}"
 
 
 def _grants(views: Sequence[GrantView]) -> Hop:

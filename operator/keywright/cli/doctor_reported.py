@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from keywright.api.status import ConditionStatus, SourceStatus
+from keywright.api.status import SourceStatus
 from keywright.cli.grant_view import view_of
 from keywright.cli.hop import Hop, Result
-from keywright.planning.conditions import CLOCK_SKEWED, READY, RENEWAL_FAILING
 from keywright.planning.grant_summary import NOT_PROCESSED, OVERDUE, PENDING
+from keywright.planning.source_summary import source_problem
 
 _CHECK_OPERATOR: Final = "Check that the operator runs and watches this namespace: keywright check."
 
@@ -65,19 +65,11 @@ def reported_hop(body: Mapping[str, Any], *, is_source: bool, chain: Chain, now:
 
 
 def _of_source(body: Mapping[str, Any]) -> _Problem | None:
-    status = SourceStatus.parse(body.get("status"))
-    if status.observed_generation < int(body["metadata"].get("generation") or 0):
-        message = "The operator has not processed the last change of this source yet."
-        return _Problem("NotProcessed", message, cure=_CHECK_OPERATOR)
-    for condition in status.conditions:
-        if condition.type in (READY, RENEWAL_FAILING, CLOCK_SKEWED) and (
-            (condition.type == READY) is (condition.status is not ConditionStatus.TRUE)
-        ):
-            state = condition.reason
-            if condition.type not in (READY, condition.reason):
-                state = f"{condition.type}, {condition.reason}"
-            return _Problem(state, condition.message)
-    return None
+    generation = int(body["metadata"].get("generation") or 0)
+    found = source_problem(SourceStatus.parse(body.get("status")), generation=generation)
+    if found is None:
+        return None
+    return _Problem(found.state, found.message, cure=_CHECK_OPERATOR if not found.condition else "")
 
 
 def _of_grant(body: Mapping[str, Any], *, now: datetime) -> _Problem | None:

@@ -87,6 +87,9 @@ def next_step(view: GrantView) -> str:
     summary = view.summary
     if summary.next_at is None:
         return summary.next_step
+    if summary.next_step == "retries" and summary.next_at <= view.now:
+        # The time of the retry has passed: the operator is busy, or is not running.
+        return "retry due"
     if summary.next_step == "renewal due":
         return f"renewal due for {brief_duration((view.now - summary.next_at).total_seconds())}"
     return f"{summary.next_step} {brief_time(summary.next_at, now=view.now)}"

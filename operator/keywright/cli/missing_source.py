@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from keywright.api.errors import ApiError
 from keywright.api.names import SOURCE_PLURAL
@@ -14,9 +13,7 @@ from keywright.api.source import CredentialSource
 from keywright.cli.cluster_client import CUSTOM, METADATA, ClusterClient, segment, source_path
 from keywright.cli.errors import ForbiddenError
 from keywright.cli.grant_view import GrantView
-from keywright.planning.conditions import DELETING, SUSPENDED
-
-_REASONS: Final = ("SourceNotFound", "SourceNotAllowed")
+from keywright.planning.grant_summary import WAITS_FOR_SOURCE
 
 
 def with_missing_source(view: GrantView, client: ClusterClient) -> GrantView:
@@ -26,8 +23,7 @@ def with_missing_source(view: GrantView, client: ClusterClient) -> GrantView:
     it. The same view is returned if the source exists, or may not be read.
     """
     namespace, name = view.source
-    missing = any(condition.reason in _REASONS for condition in view.status.conditions)
-    if not missing or not name or view.summary.state in (DELETING, SUSPENDED):
+    if not name or view.summary.next_step != WAITS_FOR_SOURCE:
         return view
     try:
         if client.find(source_path(namespace, name), accept=METADATA) is not None:

@@ -25,6 +25,7 @@ from keywright.cli.grant_table import write_table
 from keywright.cli.grant_view import LIST_VERSION, GrantView, view_of
 from keywright.cli.screen import Screen, Span, Style, screen_for, write_document
 from keywright.cli.secret_reads import PodReader, readers_of
+from keywright.cli.source_states import SourceStates
 from keywright.cli.story import Entry, story_of, write_story
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
@@ -88,12 +89,14 @@ def _show_all(
     with concurrent_requests() as pool:
         grants = pool.submit(lambda: list(client.items(f"{CUSTOM}{place}/{GRANT_PLURAL}")))
         readers = pool.submit(_readers, client, place, options)
+        sources = pool.submit(_sources, client, place)
     views = [
         view_of(body, readers=readers.result(), now=client.now())
         for body in sorted(grants.result(), key=_name_of)
     ]
     if options.source:
         views = [view for view in views if view.source[1] == options.source]
+    views = _with_sources(views, sources.result())
     if options.output:
         document = {
             "apiVersion": LIST_VERSION,
@@ -117,6 +120,7 @@ def _show_one(
     with concurrent_requests() as pool:
         found = pool.submit(client.find, grant_path(client.namespace, options.name))
         readers = pool.submit(_readers, client, place, options)
+        sources = pool.submit(_sources, client, place)
         events = pool.submit(_events, client, options.name)
     body = found.result()
     if body is None:
@@ -128,6 +132,7 @@ def _show_one(
     from keywright.cli.missing_source import with_missing_source  # noqa: PLC0415
 
     view = view_of(body, readers=readers.result(), now=client.now())
+    (view,) = _with_sources([view], sources.result())
     view = with_missing_source(view, client)
     entries: list[Entry] = story_of(view, body, events.result())
     if options.output:
@@ -141,6 +146,23 @@ def _show_one(
     else:
         write_story(screen, view, entries)
     return [view]
+
+
+def _sources(client: ClusterClient, place: str) -> SourceStates:
+    """The sources of the namespace, or of the cluster."""
+    states = SourceStates(client)
+    if place:
+        states.read([client.namespace])
+    else:
+        states.read_all()
+    return states
+
+
+def _with_sources(views: Sequence[GrantView], states: SourceStates) -> list[GrantView]:
+    """The views with the problems of their sources; sources of other namespaces are read too."""
+    states.read(view.source[0] for view in views)
+    states.warn()
+    return list(states.apply(views))
 
 
 def _readers(client: ClusterClient, place: str, options: argparse.Namespace) -> Readers | None:

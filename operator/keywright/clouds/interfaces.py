@@ -233,18 +233,20 @@ class SessionOptions:
     """Options of the session for a key, beyond those of the source; all optional.
 
     STS limits a session by one set of policies; with a source that has its own, grants may have
-    none.
+    none, unless the session of the source is limited further (`scoped`): what results is another
+    session with the same identity, which expires with that of the source at the latest.
     """
 
     seconds: int | None = None
     policy: Mapping[str, Any] | None = None
     policy_arns: tuple[str, ...] = ()
+    scoped: bool = False
 
     def name(self) -> str:
         """Equal for options that can share a session; empty for no options."""
         if self == SessionOptions():
             return ""
-        state = (self.seconds, self.policy, sorted(self.policy_arns))
+        state = (self.seconds, self.policy, sorted(self.policy_arns), self.scoped)
         return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 from keywright.api.errors import Failure, FailureClass
@@ -37,6 +38,13 @@ class ChainSteps(Protocol):
         """The identity of the session, as the cloud itself reports it."""
 
 
+class _Base(Protocol):
+    """Gets the session that a role is assumed with."""
+
+    async def __call__(self, *, hop: int) -> Session:
+        """The session; raises Failure."""
+
+
 class RoleChain:
     """The sessions of all sources of one cloud, and their callers."""
 
@@ -65,7 +73,16 @@ class RoleChain:
         return await self._sessions.get(
             SessionKey(source.uid, source.generation, hop, ask.name()),
             accepts_session=accepts_session,
-            open_session=lambda: self._open(source, hop=hop, ask=ask),
+            open_session=lambda: self._open(
+                source,
+                hop=hop,
+                ask=ask,
+                base=partial(
+                    self.session, source, accepts_session=accepts_session, not_before=not_before
+                )
+                if ask.scoped
+                else partial(self.session, source),
+            ),
             not_before=not_before,
         )
 
@@ -137,12 +154,18 @@ class RoleChain:
         self._sessions.forget(source_uid=source_uid)
         self._callers.pop(source_uid)
 
-    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionOptions) -> Session:
+    async def _open(
+        self, source: CredentialSource, *, hop: int, ask: SessionOptions, base: _Base
+    ) -> Session:
+        """Open a session; `base` gets the session of the hop before.
+
+        A scoped session expires with that one, so that it must be as fresh as this one.
+        """
         try:
             if hop == 0:
                 session = await self._links.assume_base(source, ask=ask)
             else:
-                by = await self.session(source, hop=hop - 1)
+                by = await base(hop=hop - 1)
                 session = await self._links.assume_chained_role(
                     hop - 1, by=by, source=source, ask=ask
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from keywright.api.errors import (
     ApiError,
@@ -18,6 +18,7 @@ from keywright.cluster.client import KubernetesClient
 # The minimum that the API server allows; the token is exchanged within seconds.
 _SECONDS = 600
 _FORBIDDEN = 403
+_APPLY: Final = "--dry-run=client -o yaml | kubectl apply -f -"
 # The audience of the API server in most clusters; the actual one is in the operator's token.
 _API_SERVER = "https://kubernetes.default"
 
@@ -114,17 +115,21 @@ def _failed(error: Exception, *, namespace: str, name: str, verb: str = "create"
 
 def token_forbidden(*, namespace: str, name: str, verb: str = "create") -> Failure:
     """The failure if the operator may not request tokens of a ServiceAccount, or not read it."""
-    resource = "serviceaccounts/token" if verb == "create" else "serviceaccounts"
+    creates = verb == "create"
+    resource = "serviceaccounts/token" if creates else "serviceaccounts"
+    # The names of the examples; the two rights need a Role each.
+    role = f"keywright-token-{name}" if creates else f"keywright-serviceaccount-{name}"
     return Failure(
         f"Keywright may not {verb} {resource} of {name} in namespace {namespace}.",
         kind=FailureClass.DENIED,
         reason="TokenRequestForbidden",
         field="CredentialSource spec: serviceAccountRef.name",
         remedy=(
-            f"Run: kubectl create role keywright-{name} --namespace {namespace}"
-            f" --verb={verb} --resource={resource} --resource-name={name} && kubectl create"
-            f" rolebinding keywright-{name} --namespace {namespace}"
-            f" --role=keywright-{name} --serviceaccount=keywright-system:keywright"
+            # `kubectl create` alone fails if one of the two exists, and is not as it should be.
+            f"Run: kubectl create role {role} --namespace {namespace}"
+            f" --verb={verb} --resource={resource} --resource-name={name} {_APPLY} && kubectl"
+            f" create rolebinding {role} --namespace {namespace}"
+            f" --role={role} --serviceaccount=keywright-system:keywright {_APPLY}"
         ),
     )
 

@@ -7,11 +7,12 @@ itself is included: a key that has expired, or a renewal that is overdue, while 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.api.times import format_time
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import (
     DELETING,
@@ -29,6 +30,10 @@ EXPIRED: Final = "Expired"
 PENDING: Final = "Pending"
 NOT_PROCESSED: Final = "NotProcessed"
 OVERDUE: Final = "RenewalOverdue"
+SOURCE_FAILING: Final = "SourceFailing"
+WAITS_FOR_SOURCE: Final = "waits for its source"
+# The operator reconciles a grant with such a source when the source changes, without a timer.
+_SOURCE_REASONS: Final = frozenset({"SourceNotFound", "SourceNotAllowed", "SourceInvalid"})
 # A renewal begins within a second of its time; a busy operator may need longer.
 _OVERDUE_AFTER: Final = timedelta(minutes=2)
 
@@ -57,8 +62,8 @@ class GrantSummary:
     """A grant in one line.
 
     `state` is that of the status, or what the operator could not report: Expired, NotProcessed,
-    Pending or RenewalOverdue. `message` says why a grant is
-    not fine. `next_step` is a verb phrase, and `next_at` its time if it has one.
+    Pending or RenewalOverdue; or SourceFailing, from the status of the source. `message` says why a
+    grant is not fine. `next_step` is a verb phrase, and `next_at` its time if it has one.
     """
 
     state: str
@@ -75,6 +80,26 @@ def summarize(status: GrantStatus, facts: GrantFacts, *, now: datetime) -> Grant
     return GrantSummary(
         state=state, health=health, message=message, next_step=next_step, next_at=next_at
     )
+
+
+def with_failing_source(
+    summary: GrantSummary, status: GrantStatus, *, problem: str, waits: bool
+) -> GrantSummary:
+    """The summary of a grant whose source does not work, for example while its key is valid.
+
+    `problem` is a sentence. `waits`: the operator waits for the source to change, without a timer.
+    A grant that fails itself, or is suspended or being deleted, keeps its state.
+    """
+    if summary.state in (SUSPENDED, DELETING):
+        return summary
+    if waits:
+        summary = replace(summary, next_step=WAITS_FOR_SOURCE, next_at=None)
+    if summary.health is not Health.FINE:
+        return summary
+    until = status.expires_at
+    valid = "does not expire" if until is None else f"is valid until {format_time(until)}"
+    message = f"{problem} The key {valid}, and cannot be renewed until the source works."
+    return replace(summary, state=SOURCE_FAILING, health=Health.FAILING, message=message)
 
 
 def is_ready(status: GrantStatus) -> bool:
@@ -134,6 +159,8 @@ def _next(status: GrantStatus, facts: GrantFacts, *, now: datetime) -> tuple[str
         if status.expires_at is None:
             return "nothing: suspended", None
         return ("expired" if status.expires_at <= now else "expires"), status.expires_at
+    if any(each.reason in _SOURCE_REASONS for each in status.conditions):
+        return WAITS_FOR_SOURCE, None
     if status.failed_attempts and status.last_failure_time is not None:
         due = retry_at(
             attempts=status.failed_attempts,

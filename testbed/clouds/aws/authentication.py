@@ -67,6 +67,7 @@ class Authentication:
                 tags=session.tags,
                 transitive_tag_keys=session.transitive_tag_keys,
                 source_identity=session.source_identity,
+                scopes=session.scopes,
             )
         key = self._accounts.user_key(access_key_id)
         if key is None or not self._propagation.known(access_key_id):
@@ -161,6 +162,7 @@ class Authentication:
             identity=principal.identity_policies,
             session=principal.session_policies,
             boundary=principal.boundary,
+            scopes=principal.scopes,
             action=action,
             resource=resource,
             context=self.context(principal, source_ip=source_ip, more=context),

@@ -32,6 +32,7 @@ class Principal:
     tags: Mapping[str, str] = field(default_factory=dict)
     transitive_tag_keys: frozenset[str] = frozenset()
     source_identity: str | None = None
+    scopes: tuple[Policy, ...] = field(default=(), repr=False)
 
     @property
     def is_session(self) -> bool:

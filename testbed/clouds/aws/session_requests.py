@@ -141,26 +141,30 @@ def check_tags_fit(tags: Mapping[str, str]) -> None:
         raise refusals.packed_policy_too_large(percent, what="session tags")
 
 
+def session_policy(document: str) -> Policy:
+    """The inline policy of a request; raises CloudError."""
+    if not 1 <= len(document) <= _POLICY_CHARACTERS:
+        raise refusals.constraint(
+            "policy", document, f"have length less than or equal to {_POLICY_CHARACTERS}"
+        )
+    try:
+        return Policy.parse(document)
+    except MalformedPolicyError as error:
+        raise refusals.malformed_policy(str(error)) from error
+
+
 def _policies(
     parameters: dict[str, str], *, accounts: Accounts
 ) -> tuple[tuple[Policy, ...] | None, int | None]:
     """The session's policies, None without any, and their packed size in percent."""
     document = parameters.get("Policy")
     arns = query.members(parameters, "PolicyArns", field="arn")
-    if document is not None and not 1 <= len(document) <= _POLICY_CHARACTERS:
-        raise refusals.constraint(
-            "policy", document, f"have length less than or equal to {_POLICY_CHARACTERS}"
-        )
+    inline = [session_policy(document)] if document is not None else []
     if len(arns) > _POLICY_ARNS:
         raise refusals.constraint(
             "policyArns", arns, f"have length less than or equal to {_POLICY_ARNS}"
         )
-    policies = [_managed_policy(arn, accounts=accounts) for arn in arns]
-    if document is not None:
-        try:
-            policies.append(Policy.parse(document))
-        except MalformedPolicyError as error:
-            raise refusals.malformed_policy(str(error)) from error
+    policies = [*(_managed_policy(arn, accounts=accounts) for arn in arns), *inline]
     packable = "".join([document or "", *arns])
     if not packable:
         return None, None

@@ -22,7 +22,10 @@ _TOKEN_BYTES = 540  # real session tokens have about 700 to 1000 characters
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A role session. `policies` None means no session policy: only the role's policies apply."""
+    """A role session. `policies` None means no session policy: only the role's policies apply.
+
+    `scopes` are the policies of GetScopedCredentials, each of which limits the session further.
+    """
 
     access_key_id: str
     secret_key: str = field(repr=False)
@@ -38,6 +41,7 @@ class Session:
     tags: Mapping[str, str] = field(default_factory=dict)
     transitive_tag_keys: frozenset[str] = frozenset()
     source_identity: str | None = None
+    scopes: tuple[Policy, ...] = ()
 
     @property
     def arn(self) -> str:
@@ -58,6 +62,10 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self.limit_seconds: float | None = None
 
+    def now(self) -> float:
+        """The time by which sessions expire, as a Unix time."""
+        return self._clock.now()
+
     def issue(
         self,
         role: Role,
@@ -73,9 +81,9 @@ class Sessions:
         now = self._clock.now()
         lasts = duration_seconds if self.limit_seconds is None else self.limit_seconds
         session = Session(
-            access_key_id="ASIA" + "".join(secrets.choice(_KEY_ID_LETTERS) for _ in range(16)),
-            secret_key=base64.b64encode(secrets.token_bytes(30)).decode(),
-            token="IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode(),
+            access_key_id=_new_key_id(),
+            secret_key=_new_secret(),
+            token=_new_token(),
             account=role.account,
             role_arn=role.arn,
             role_name=role.name,
@@ -91,6 +99,22 @@ class Sessions:
         )
         self._sessions[session.access_key_id] = session
         return session
+
+    def scope_down(
+        self, session: Session, *, policy: Policy | None, expires_at: float | None
+    ) -> Session:
+        """Issue other credentials for the same identity, limited by the policy."""
+        scoped = dataclasses.replace(
+            session,
+            access_key_id=_new_key_id(),
+            secret_key=_new_secret(),
+            token=_new_token(),
+            issued_at=self._clock.now(),
+            expires_at=session.expires_at if expires_at is None else math.ceil(expires_at),
+            scopes=session.scopes if policy is None else (*session.scopes, policy),
+        )
+        self._sessions[scoped.access_key_id] = scoped
+        return scoped
 
     def find(self, access_key_id: str) -> Session | None:
         """The session with that access key ID, expired or not."""
@@ -112,3 +136,15 @@ class Sessions:
             return False
         self._sessions[access_key_id] = dataclasses.replace(session, expires_at=0.0)
         return True
+
+
+def _new_key_id() -> str:
+    return "ASIA" + "".join(secrets.choice(_KEY_ID_LETTERS) for _ in range(16))
+
+
+def _new_secret() -> str:
+    return base64.b64encode(secrets.token_bytes(30)).decode()
+
+
+def _new_token() -> str:
+    return "IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode()

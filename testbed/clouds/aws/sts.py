@@ -1,4 +1,4 @@
-"""AWS STS: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity.
+"""AWS STS: AssumeRole, AssumeRoleWithWebIdentity, GetScopedCredentials, GetCallerIdentity.
 
 moto's own implementation is not used: it checks no token, no trust policy and no expiry.
 """
@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws import query, refusals, role_assumption, session_requests
+from testbed.clouds.aws import query, refusals, role_assumption, scoping, session_requests
 from testbed.clouds.policies import Effect
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from testbed.clouds.wire import Entry, Request, Response
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+_GLOBAL_HOST = "sts.amazonaws.com"
 _TOLD = ("RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "SourceIdentity")
 
 
@@ -60,6 +61,8 @@ class SecurityTokenService:
                 return self._assume(request, entry=entry)
             case "AssumeRoleWithWebIdentity":
                 return await self._assume_with_web_identity(request, entry=entry)
+            case "GetScopedCredentials" if request.host != _GLOBAL_HOST:
+                return self._scope_down(request, entry=entry)
             case "GetCallerIdentity":
                 return self._caller_identity(request, entry=entry)
             case _:
@@ -100,6 +103,36 @@ class SecurityTokenService:
         if session.source_identity is not None:
             content["SourceIdentity"] = session.source_identity
         return query.result("sts", "AssumeRole", content)
+
+    def _scope_down(self, request: Request, *, entry: Entry) -> Response:
+        principal = self._authentication.verify(
+            request, service="sts", region=region_of(request.host)
+        )
+        entry.principal = principal.arn
+        parameters = query.form(request)
+        entry.parameters.update({name: parameters[name] for name in _TOLD if name in parameters})
+        session = self._sessions.find(principal.access_key_id)
+        requested = scoping.check(parameters, session=session, now=self._sessions.now())
+        self._authentication.authorize(
+            principal,
+            action="sts:GetScopedCredentials",
+            resource="*",
+            source_ip=request.source_ip,
+        )
+        assert session is not None
+        scoped = self._sessions.scope_down(
+            session, policy=requested.policy, expires_at=requested.expires_at
+        )
+        entry.session = scoped.access_key_id
+        content = {
+            "Credentials": _credentials(scoped),
+            "SessionInfo": {"ScopedSessionId": scoped.user_id, "Arn": scoped.arn},
+            "SessionTokenSize": len(scoped.token),
+            "ScopedPoliciesCount": len(scoped.scopes),
+        }
+        if scoped.source_identity is not None:
+            content["SourceIdentity"] = scoped.source_identity
+        return query.result("sts", "GetScopedCredentials", content)
 
     async def _assume_with_web_identity(self, request: Request, *, entry: Entry) -> Response:
         requested = dataclasses.replace(  # this action has no such parameters
@@ -151,14 +184,18 @@ class SecurityTokenService:
 def _content(session: Session, requested: SessionRequest) -> dict[str, Any]:
     """The common content of both responses; the expiry is in whole seconds."""
     return {
-        "Credentials": {
-            "AccessKeyId": session.access_key_id,
-            "SecretAccessKey": session.secret_key,
-            "SessionToken": session.token,
-            "Expiration": datetime.datetime.fromtimestamp(session.expires_at, datetime.UTC),
-        },
+        "Credentials": _credentials(session),
         "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
         "PackedPolicySize": requested.packed_percent,
+    }
+
+
+def _credentials(session: Session) -> dict[str, Any]:
+    return {
+        "AccessKeyId": session.access_key_id,
+        "SecretAccessKey": session.secret_key,
+        "SessionToken": session.token,
+        "Expiration": datetime.datetime.fromtimestamp(session.expires_at, datetime.UTC),
     }
 
 

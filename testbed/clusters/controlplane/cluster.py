@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from cryptography.hazmat.primitives import serialization
@@ -26,7 +27,7 @@ from testbed.clusters.public_issuer import PUBLIC_ISSUER
 from testbed.processes import ChildProcess, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 60.0
@@ -65,6 +66,7 @@ class ControlPlaneCluster:
     """
 
     name = "controlplane"
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

@@ -6,7 +6,9 @@ import secrets
 import ssl
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
@@ -31,6 +33,7 @@ class EmbeddedCluster:
     """
 
     name = "embedded"
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

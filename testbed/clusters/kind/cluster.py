@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +63,11 @@ class KindCluster:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables with which `docker` and `kind` find the node."""
+        return self.engine.own_environment
 
     @property
     def node(self) -> str:

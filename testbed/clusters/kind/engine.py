@@ -50,6 +50,11 @@ class Engine:
         return bool(self._environment)
 
     @property
+    def own_environment(self) -> Mapping[str, str]:
+        """The variables with the address of the engine; none if others find it by themselves."""
+        return dict(self._environment)
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """The process's environment with the address of the engine."""
         return {**os.environ, **self._environment}

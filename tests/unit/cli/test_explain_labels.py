@@ -63,6 +63,18 @@ def test_the_sids_of_one_policy_are_unique(tmp_path: Path) -> None:
     assert {"AssumeHub", "AssumeHub2", "ReadKeysAndPlans", "ReadKeysAndPlans2"} <= {*sids}
 
 
+def test_a_role_may_limit_its_session_only_if_a_grant_needs_it(tmp_path: Path) -> None:
+    """`scopedSession` is one more call of STS, made with the session itself."""
+    spec = "{sourceRef: {name: s1}, bedrockShortTermKey: {allowedModels: [amazon.*]SCOPED}}"
+    found = {}
+    for scoped in ("", ", scopedSession: true"):
+        grant = _object("ApiKeyGrant", "a", spec.replace("SCOPED", scoped))
+        (role,) = _explained_text(tmp_path, _source("s1"), grant).found.values()
+        actions = {action for each in role.permissions for action in each["Action"]}
+        found[scoped] = "sts:GetScopedCredentials" in actions
+    assert list(found.values()) == [False, True]
+
+
 def test_an_existing_user_is_named_exactly(tmp_path: Path) -> None:
     """In any path, but not prod-app for app."""
     user = "{sourceRef: {name: s1}, bedrockLongTermKey: {user: {name: app, create: false}"

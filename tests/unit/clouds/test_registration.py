@@ -10,7 +10,7 @@ import pytest
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.key_spec import ProbeMode
-from keywright.api.keys import KeyKind
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.clouds.alibaba import provider as alibaba
 from keywright.clouds.aws import provider as aws
 from testbed.documents import documents
@@ -79,8 +79,16 @@ def test_a_kind_of_key_is_whole(kind: KeyKind) -> None:
 @pytest.mark.parametrize("mode", [mode for mode in ProbeMode if mode is not ProbeMode.NONE])
 def test_a_probe_is_whole(mode: ProbeMode) -> None:
     """It has its line in the table, and a row in the reference."""
-    assert mode in aws.PROBES
+    assert (mode in aws.PROBES) is (mode is not ProbeMode.SERVICE)
     assert f"| `{mode}` |" in (ROOT / "docs" / "reference.md").read_text()
+
+
+@pytest.mark.parametrize("kind", list(KeyKind), ids=str)
+def test_a_kind_has_a_probe_of_its_service_if_its_schema_offers_it(kind: KeyKind) -> None:
+    """The mode `Service` calls what the line of the kind names."""
+    entry = aws.KEYS.get(kind) or aws.MANAGED_KEYS.get(kind)
+    has_probe = entry is not None and entry.probe is not None
+    assert has_probe is (ProbeMode.SERVICE in KEY_TYPES[kind].probe_modes)
 
 
 def test_every_identity_has_an_example_or_a_reason() -> None:

@@ -5,10 +5,36 @@ from collections.abc import Awaitable
 import pytest
 
 from keywright.api.errors import ApiError, Failure, FailureClass
-from keywright.cluster.service_accounts import ServiceAccounts
+from keywright.cluster.service_accounts import ServiceAccounts, token_forbidden
+from testbed.documents import documents
+from testbed.world import EXAMPLES
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
 COLLECTION = "/api/v1/namespaces/chat/serviceaccounts"
+
+
+def test_the_proposed_role_has_the_name_that_the_examples_use() -> None:
+    """So that following the message and applying the example later makes one Role, not two."""
+    remedy = token_forbidden(namespace="chat", name="chat-bedrock").remedy
+    found = [
+        document
+        for file in EXAMPLES.rglob("*.yaml")
+        for document in documents(file.read_text())
+        if document.get("kind") == "Role"
+        and document["rules"][0]["resources"] == ["serviceaccounts/token"]
+    ]
+    assert found
+    for role in found:
+        (account,) = role["rules"][0]["resourceNames"]
+        assert role["metadata"]["name"] == f"keywright-token-{account}"
+    assert "create role keywright-token-chat-bedrock " in remedy
+    assert "--role=keywright-token-chat-bedrock " in remedy
+
+
+def test_the_two_proposed_roles_of_a_serviceaccount_differ() -> None:
+    """`kubectl create role` fails if the Role exists."""
+    reads = token_forbidden(namespace="chat", name="a", verb="get").remedy
+    assert "create role keywright-serviceaccount-a " in reads
 
 
 @pytest.fixture

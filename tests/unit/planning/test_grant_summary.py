@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.grant_summary import GrantFacts, GrantSummary, Health, summarize
+from keywright.planning.grant_summary import (
+    GrantFacts,
+    GrantSummary,
+    Health,
+    summarize,
+    with_failing_source,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -185,8 +191,45 @@ def test_a_stalled_grant_waits_for_a_change() -> None:
     """Without a failed attempt there is no time of a retry."""
     found = summary(
         status(
-            condition("Ready", true=False, reason="SourceNotFound"),
-            condition("Stalled", reason="SourceNotFound"),
+            condition("Ready", true=False, reason="InvalidSpec"),
+            condition("Stalled", reason="InvalidSpec"),
         )
     )
     assert (found.next_step, found.next_at) == ("waits for a change", None)
+
+
+@pytest.mark.parametrize("reason", ["SourceNotFound", "SourceNotAllowed", "SourceInvalid"])
+def test_a_grant_without_a_usable_source_waits_for_it(reason: str) -> None:
+    """A change of the source requeues the grant; failed attempts from before have no retry."""
+    failing = (condition("Ready"), condition("RenewalFailing", reason=reason))
+    for conditions in (failing, (condition("Ready", true=False, reason=reason),)):
+        found = summary(status(*conditions, failed_attempts=3, last_failure_time=NOW - HOUR))
+        assert (found.next_step, found.next_at) == ("waits for its source", None)
+
+
+def test_a_failing_source_is_not_fine_while_the_key_is_valid() -> None:
+    """The message says until when the key is valid."""
+    good = status()
+    found = with_failing_source(summary(good), good, problem="It fails.", waits=False)
+    assert (found.state, found.health) == ("SourceFailing", Health.FAILING)
+    assert found.message == (
+        "It fails. The key is valid until 2026-01-01T15:00:00Z, and cannot be renewed until the"
+        " source works."
+    )
+    assert (found.next_step, found.next_at) == ("renews", NOW + HOUR)
+    endless = status(expires_at=None, renew_at=None)
+    found = with_failing_source(summary(endless), endless, problem="It fails.", waits=True)
+    assert "The key does not expire, and" in found.message
+    assert (found.next_step, found.next_at) == ("waits for its source", None)
+
+
+def test_a_grant_that_needs_no_source_now_keeps_its_state() -> None:
+    """It is suspended, being deleted, or fails itself."""
+    suspended = status(condition("Ready", reason="Suspended"))
+    failing = status(condition("Ready"), condition("RenewalFailing", message="why"))
+    for of, before in (
+        (suspended, summary(suspended, suspended=True)),
+        (status(), summary(status(), deleting=True)),
+        (failing, summary(failing)),
+    ):
+        assert with_failing_source(before, of, problem="It fails.", waits=False) == before

@@ -14,12 +14,15 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Key, KeyKind
 from keywright.clouds.aws.place import Place
 from keywright.clouds.aws.provider import KEYS, MANAGED_KEYS
+from keywright.clouds.policy_statements import statement
 
 
 def permissions_of(grants: Iterable[tuple[ApiKeyGrant, Place]]) -> Iterator[dict[str, Any]]:
     """The statements that grants of one identity need; grants of one kind share some."""
     kinds: dict[KeyKind, list[tuple[Key, Place]]] = {}
     for grant, place in grants:
+        if grant.key.is_scoped:
+            yield statement("LimitTheSession", ["sts:GetScopedCredentials"], "*")
         kinds.setdefault(grant.kind, []).append((grant.key, place))
     for kind, keys in kinds.items():
         entry = KEYS.get(kind) or MANAGED_KEYS.get(kind)

@@ -51,7 +51,9 @@ class PresignedKeys:
         if not key.session_policies:
             return DEFAULT_OPTIONS
         return SessionOptions(
-            policy=key.policy_in(partition_of(region).id), policy_arns=key.policy_arns
+            policy=key.policy_in(partition_of(region).id),
+            policy_arns=key.policy_arns,
+            scoped=key.scoped_session,
         )
 
     def accepts_session(self, key: PresignedKey, *, session: Session, now: datetime) -> bool:

@@ -26,6 +26,7 @@ from keywright.clouds.aws.kinds import Attempt, IssuedKind, ManagedKind
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
 from keywright.clouds.aws.sts import session_credentials
 from keywright.clouds.aws.sts.errors import failure_from_session
+from keywright.clouds.aws.sts.scoped_credentials import scope_down
 from keywright.clouds.aws.sts.sessions import caller_of
 from keywright.clouds.classified import ClassifiedKeys, classified
 from keywright.clouds.endpoints import Endpoints
@@ -99,6 +100,8 @@ class _ChainSteps:
     async def assume_chained_role(
         self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
     ) -> Session:
+        if ask.scoped and number == len(aws_of(source).assume_roles):
+            return await scope_down(by, source=source, ask=ask, context=self._context)
         return await assume_chained_role(
             number, by=by, source=source, ask=ask, context=self._context
         )
@@ -157,10 +160,12 @@ class Aws:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
         way, key, region = KEYS[grant.kind].issuer, grant.key, grant.region(source)
+        # A scoped session is one more hop after the roles.
+        hop = len(aws_of(source).assume_roles) + key.is_scoped
         try:
             session = await self._role_chain.session(
                 source,
-                hop=len(aws_of(source).assume_roles),
+                hop=hop,
                 ask=way.session_options(key, region=region),
                 accepts_session=lambda session, now: way.accepts_session(
                     key, session=session, now=now

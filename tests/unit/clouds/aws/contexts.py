@@ -59,13 +59,23 @@ class _Client:
         self._note("assume_role", request)
         number = len(self.sts.requested)
         return {
-            "Credentials": {
-                "AccessKeyId": f"ASIA{number}",
-                "SecretAccessKey": "planted",
-                "SessionToken": "planted",
-                "Expiration": NOON + self.sts.life,
-            },
+            "Credentials": self._credentials(number),
             "AssumedRoleUser": {"Arn": f"arn:aws:sts::1:assumed-role/a/{number}"},
+        }
+
+    def get_scoped_credentials(self, **request: Any) -> dict[str, Any]:
+        self._note("get_scoped_credentials", request)
+        return {
+            "Credentials": self._credentials(len(self.sts.requested)),
+            "SessionInfo": {"ScopedSessionId": "AROA1:a", "Arn": "arn:aws:sts::1:assumed-role/a/b"},
+        }
+
+    def _credentials(self, number: int) -> dict[str, Any]:
+        return {
+            "AccessKeyId": f"ASIA{number}",
+            "SecretAccessKey": "planted",
+            "SessionToken": "planted",
+            "Expiration": NOON + self.sts.life,
         }
 
     def get_caller_identity(self) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def session_options(key: SessionCredentials, *, region: str) -> SessionOptions:
     """The session options of the grant."""
     del region
     return SessionOptions(
-        seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns
+        seconds=key.duration_seconds,
+        policy=key.policy,
+        policy_arns=key.policy_arns,
+        scoped=key.scoped_session,
     )
 
 

@@ -60,7 +60,13 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
     Raises:
         Failure: a value is missing or not of AWS's format, or the session has already expired.
     """
-    credentials, user = part(answer, "Credentials"), part(answer, "AssumedRoleUser")
+    arn = text(part(answer, "AssumedRoleUser").get("Arn"), AWS_ARN)
+    return credentials_of(answer, issued_at=issued_at, identity=arn)
+
+
+def credentials_of(answer: Mapping[str, Any], *, issued_at: datetime, identity: str) -> Session:
+    """The credentials in a response of STS, as a session of that identity; raises Failure."""
+    credentials = part(answer, "Credentials")
     expires_at = moment(credentials.get("Expiration"), what="Expiration")
     if expires_at <= issued_at:
         raise Failure(
@@ -75,7 +81,7 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
         session_token=secret(credentials.get("SessionToken"), AWS_TOKEN),
         issued_at=issued_at,
         expires_at=expires_at,
-        identity=text(user.get("Arn"), AWS_ARN),
+        identity=identity,
     )
 
 
