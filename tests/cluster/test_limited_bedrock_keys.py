@@ -15,6 +15,7 @@ _MANTLE = "bedrock-mantle.us-west-2.api.aws"
 _SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _NOVA = "amazon.nova-lite-v1:0"
 _LIMITED = "arn:aws:iam::aws:policy/AmazonBedrockMantleInferenceAccess"
+_MESSAGES = [{"role": "user", "content": [{"text": "?"}]}]
 _RUNTIME_ONLY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -44,8 +45,7 @@ def _is_allowed(tenant: Tenant, data: Mapping[str, str], host: str, path: str, b
 
 def converse(tenant: Tenant, data: Mapping[str, str], model: str) -> bool:
     """Whether the model can be invoked with the key."""
-    messages = [{"role": "user", "content": [{"text": "?"}]}]
-    return _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/converse", {"messages": messages})
+    return _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/converse", {"messages": _MESSAGES})
 
 
 def _chat(tenant: Tenant, data: Mapping[str, str], host: str, path: str, model: str) -> bool:
@@ -81,6 +81,19 @@ def test_a_key_invokes_its_models_alone(tenant: Tenant) -> None:
         "mantle": _chat(tenant, data, _MANTLE, path, "openai.gpt-oss-20b"),
         "mantle, other": _chat(tenant, data, _MANTLE, path, "openai.gpt-oss-120b"),
     } == {"runtime": True, "runtime, other": False, "mantle": True, "mantle, other": False}
+
+
+def test_a_limited_key_counts_the_tokens_of_its_models(tenant: Tenant) -> None:
+    """If the role may: counting is free, and agents do it before each request."""
+    allow = {"Effect": "Allow", "Action": "bedrock:CountTokens", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [allow]}
+    tenant.world.aws.put_role_policy(role=tenant.role, name="count", document=document)
+    tenant.become_ready(bedrockShortTermKey={"allowedModels": ["anthropic.*"]})
+    data, body = tenant.data(), {"input": {"converse": {"messages": _MESSAGES}}}
+    assert [
+        _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/count-tokens", body)
+        for model in (_SONNET, _NOVA)
+    ] == [True, False]
 
 
 def test_a_session_policy_limits_the_key(tenant: Tenant) -> None:

@@ -38,7 +38,11 @@ def model_policy(models: Sequence[str], *, partition: str) -> Policy:
         },
         {
             "Effect": "Allow",
-            "Action": ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+            "Action": [
+                "bedrock:CountTokens",
+                "bedrock:InvokeModel",
+                "bedrock:InvokeModelWithResponseStream",
+            ],
             "Resource": resources,
         },
         {
