@@ -20,7 +20,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -76,6 +76,7 @@ check: .venv/.made ## check lint, format, types, import layers, links, words, Do
 	$(DEV)/python -m tools.reference --check
 	$(DEV)/python -m tools.dashboard --check
 	$(DEV)/python -m tools.drawings --check
+	$(DEV)/python -m tools.scale --check
 
 fix: .venv/.made ## format the code, and apply the fixes of the linter
 	$(DEV)/ruff check --fix
@@ -101,6 +102,9 @@ dashboard: .venv/.made ## write the Grafana dashboard from its panels, and draw 
 drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and a trace of a renewal
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.drawings
+
+scale: .venv/.made ## simulate the cost of up to a million grants, for docs/scale.md
+	@$(DEV)/python -m tools.scale
 
 bench: .venv/.made ## measure speed, API calls and memory, next to a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
