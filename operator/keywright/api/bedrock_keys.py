@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
+import msgspec
 from typing_extensions import override
 
 from keywright.api import checks
@@ -15,7 +16,14 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import BEDROCK_FORMATS, Format, Variable
 from keywright.api.key_spec import KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.presigned_key import PRESIGNED_VARIABLES, PresignedKey
-from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct
+from keywright.api.schema import (
+    KeyIdentity,
+    Listed,
+    Policy,
+    Region,
+    SpecStruct,
+    Text,
+)
 from keywright.api.times import parse_time
 
 _SERVICE_CREDENTIALS_PER_USER = 2
@@ -63,7 +71,7 @@ class BedrockShortTermKey(PresignedKey, frozen=True):
     probe_modes: ClassVar = BEDROCK_PROBES
 
     endpoint: Endpoint = Endpoint.RUNTIME
-    allowed_models: tuple[str, ...] = ()
+    allowed_models: Listed[Text] = ()
 
     @property
     @override
@@ -106,11 +114,11 @@ class BedrockShortTermKey(PresignedKey, frozen=True):
 class IamUser(SpecStruct, frozen=True):
     """The IAM user that owns a long-term key."""
 
-    name: str
+    name: Text
     create: bool = True
-    path: str | None = None
+    path: Text | None = None
     tags: Mapping[str, str] = {}
-    permissions_boundary: str | None = None
+    permissions_boundary: Text | None = None
 
 
 class BedrockLongTermKey(KeySpec, frozen=True):
@@ -125,11 +133,11 @@ class BedrockLongTermKey(KeySpec, frozen=True):
     is_managed: ClassVar = True
 
     user: IamUser
-    policy_arns: tuple[str, ...] | None = None
+    policy_arns: tuple[Text, ...] | None = None
     inline_policies: Mapping[str, Policy] = {}
-    allowed_source_cidrs: tuple[str, ...] = ()
+    allowed_source_cidrs: Listed[str] = ()
     not_after: str | None = None
-    expires_after_days: int | None = None
+    expires_after_days: Annotated[int, msgspec.Meta(ge=1, le=36600)] | None = None
     rotate_every: str | None = None
     overlap: str | None = None
     exclusive: bool = False

@@ -22,7 +22,13 @@ from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
-from keywright.api.schema import KeyIdentity, Policy, SpecStruct
+from keywright.api.schema import (
+    KeyIdentity,
+    Listed,
+    Policy,
+    SpecStruct,
+    Text,
+)
 from keywright.api.source import CredentialSource, Provider
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
@@ -67,7 +73,7 @@ class SessionCredentials(KeySpec, frozen=True):
 
     duration: str | None = None
     policy: Policy | None = None
-    policy_arns: tuple[str, ...] = ()
+    policy_arns: Listed[Text] = ()
     scoped_session: bool = False
 
     @classmethod
