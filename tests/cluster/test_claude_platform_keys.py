@@ -131,6 +131,22 @@ def test_a_scoped_session_limits_the_key_as_well(claude: ClaudeTenant) -> None:
     assert "no session policy allows" in (other.error or "")
 
 
+def test_the_limits_of_source_and_grant_both_apply(claude: ClaudeTenant) -> None:
+    """The source may use one workspace, and so may the key, whatever the grant allows."""
+    scoping = {"Effect": "Allow", "Action": "sts:GetScopedCredentials", "Resource": "*"}
+    own = permissions()
+    own["Statement"].append(scoping)
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    anything = {"Version": "2012-10-17", "Statement": [everything]}
+    claude.permit(anything)
+    claude.apply_source(policy=own)
+    claude.apply_grant(**claude.claude(policy=anything, scopedSession=True))
+    claude.ready()
+    assert _ask(claude).ok
+    other = _ask(claude, ANTHROPIC_AWS_WORKSPACE_ID="wrkspc_Other")
+    assert "PermissionDeniedError" in (other.error or "")
+
+
 @pytest.mark.parametrize(
     ("model", "action"), [(None, "ListModels"), (claude_platform.MODEL, "CreateInference")]
 )
