@@ -93,7 +93,7 @@ def _formats(width: int) -> Iterator[str]:
 def _variables(width: int) -> Iterator[str]:
     yield from _rule(
         r"self.matches(r'^([^$]|[$]+[^${]|[$][$]+[{]|[$][{]("
-        + _alternatives(_USABLE)
+        + alternatives(_USABLE)
         + rf")([|]({'|'.join(Filter)})){{0,{MAX_FILTERS}}}[}}])*[$]*$')",
         f"uses a variable or filter that does not exist: the variables are {', '.join(_USABLE)};"
         f" the filters {', '.join(Filter)}, at most four in a row; write $${{ for a plain ${{",
@@ -101,19 +101,44 @@ def _variables(width: int) -> Iterator[str]:
     )
 
 
-def _alternatives(names: Iterable[str]) -> str:
-    """The names as a pattern; one that contains another shares its text, as CEL counts letters."""
-    texts = {name: name.replace(".", "[.]") for name in names}
-    for longer in tuple(texts):
-        for shorter in texts.keys() - {longer}:
-            before, found, after = longer.partition(shorter)
-            if found and not (before and after):
-                optional = f"({before or after})?".replace(".", "[.]")
-                parts = (optional, texts[shorter]) if before else (texts[shorter], optional)
-                texts[shorter] = "".join(parts)
-                del texts[longer]
-                break
-    return "|".join(texts.values())
+def alternatives(names: Iterable[str]) -> str:
+    """The names as a short pattern that shares their beginnings and ends.
+
+    The API server estimates the cost of a rule by the length of its patterns.
+    """
+    left = sorted(set(names))
+    parts: list[str] = []
+    while shared := _best_shared(left):
+        text, at_end, members = shared
+        inner = [name.removesuffix(text) if at_end else name.removeprefix(text) for name in members]
+        optional = "?" if "" in inner else ""
+        group = f"({alternatives(filter(None, inner))}){optional}"
+        parts.append(group + _literal(text) if at_end else _literal(text) + group)
+        left = [name for name in left if name not in members]
+    return "|".join((*parts, *map(_literal, left)))
+
+
+def _best_shared(names: Sequence[str]) -> tuple[str, bool, list[str]] | None:
+    """The beginning or end (then True) of several names that saves most; None if none saves."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for name in names:
+        for end in range(1, len(name) + 1):
+            found.setdefault((name[:end], False), []).append(name)
+            found.setdefault((name[-end:], True), []).append(name)
+
+    def saved(item: tuple[tuple[str, bool], list[str]]) -> int:
+        (text, _), members = item
+        return (len(members) - 1) * len(text) - len("()?")
+
+    best = max(found.items(), key=saved, default=None)
+    if best is None or saved(best) <= 0 or len(best[1]) == 1:
+        return None
+    (text, at_end), members = best
+    return text, at_end, members
+
+
+def _literal(text: str) -> str:
+    return text.replace(".", "[.]")
 
 
 def _kinds(width: int) -> Iterator[str]:
@@ -152,7 +177,7 @@ def _formats_of(key_type: type[KeySpec], *, width: int) -> Iterator[str]:
 
 
 def _variables_of(key_type: type[KeySpec], *, width: int) -> Iterator[str]:
-    foreign = _alternatives(name for name in _USABLE if name not in key_type.variables)
+    foreign = alternatives(name for name in _USABLE if name not in key_type.variables)
     own = ", ".join(name for name in _USABLE if name in key_type.variables)
     uses = rf"self.secret.data[k].matches(r'(^|[^$])[$][{{]({foreign})[|}}]')"
     yield from _rule(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from testbed.readers.answers import Client, Connect
 
+CLAUDE_PLATFORM = "anthropic-aws"
 ANTHROPIC, SLOW_ANTHROPIC = "anthropic-behind-proxy", "anthropic-slow-stream-behind-proxy"
 
 
@@ -38,6 +39,12 @@ def _slow_anthropic(data: Mapping[str, str], *, cloud_environment: Mapping[str, 
     from testbed.readers.anthropic_sdk import ProxiedSlowAnthropic  # noqa: PLC0415
 
     return ProxiedSlowAnthropic(data, cloud_environment=cloud_environment)
+
+
+def _claude_platform(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+    from testbed.readers.claude_platform import ClaudePlatform  # noqa: PLC0415
+
+    return ClaudePlatform(data, cloud_environment=cloud_environment)
 
 
 CLIENTS: Mapping[str, Connect] = {
@@ -70,6 +77,7 @@ CLIENTS: Mapping[str, Connect] = {
     node_sdks.OPENAI: node_sdks.NodeSdk,
     node_sdks.ANTHROPIC: node_sdks.NodeAnthropic,
     node_sdks.SLOW_OPENAI: node_sdks.SlowNodeOpenAI,
+    CLAUDE_PLATFORM: _claude_platform,
     ANTHROPIC: _anthropic,
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,

@@ -25,6 +25,7 @@ from keywright.cli.kustomizations import place
 from keywright.cli.manifest_reader import read_paths
 from keywright.cli.policies.holders import CloudFacts, Holders, holders_of
 from keywright.cli.policies.model import UNKNOWN_ACCOUNT, Holder, HolderKind
+from testbed.clouds.aws.claude_platform import MODELS
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import ApiError
 from testbed.readers import http_converse
@@ -144,6 +145,7 @@ class Copy:
         if "namespace" in spec.get("sourceRef", {}):
             spec["sourceRef"]["namespace"] = self._namespace(spec["sourceRef"]["namespace"])
         spec.pop("rollout", None)
+        spec.pop("probe", None)  # the refusals of readers name the action
         if "bedrockLongTermKey" in spec:
             spec["bedrockLongTermKey"]["user"]["name"] += f"-{self.number}"
             spec["bedrockLongTermKey"]["overlap"] = "2s"
@@ -217,6 +219,8 @@ class Copy:
         spec = self.grant["spec"]
         if "bedrockShortTermKey" in spec or "bedrockLongTermKey" in spec:
             self._use_bedrock()
+        elif "claudePlatformShortTermKey" in spec:
+            self._use_claude_platform()
         elif spec.get("sessionCredentials", {}).get("policy") and "aws" in self._provider():
             self._list_models()
         if "bedrockLongTermKey" in spec:
@@ -321,6 +325,26 @@ class Copy:
                 raise StepRefusedError(str(error)) from error
             finally:
                 tunnel.close()
+
+    def _use_claude_platform(self) -> None:
+        """Each call that the policies allow the readers of a key."""
+        data = self._data()
+        host = f"aws-external-anthropic.{data['AWS_REGION']}.api.aws"
+        headers = {
+            "x-api-key": data["ANTHROPIC_AWS_API_KEY"],
+            "anthropic-workspace-id": data["ANTHROPIC_AWS_WORKSPACE_ID"],
+            "Content-Type": "application/json",
+        }
+        body = json.dumps({"model": MODELS[0], "messages": [{"role": "user", "content": "?"}]})
+        tunnel = Tunnel(host, cloud_environment=self.world.aws.client_environment())
+        try:
+            tunnel.ask("POST", "/v1/messages", headers=headers, body=body)
+            tunnel.ask("POST", "/v1/messages/count_tokens", headers=headers, body=body)
+            tunnel.ask("GET", "/v1/models", headers=headers, body=None)
+        except RefusedError as error:
+            raise StepRefusedError(str(error)) from error
+        finally:
+            tunnel.close()
 
     def _list_models(self) -> None:
         """What the session policy of the example is for."""

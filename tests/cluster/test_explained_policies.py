@@ -16,6 +16,7 @@ from tests.cluster.worlds import MakeWorld
 EXAMPLES = (
     "bedrock-short-term",
     "bedrock-allowed-models",
+    "claude-platform-short-term",
     "restart-on-renewal",
     "shared-source",
     "access-key",

@@ -212,6 +212,16 @@ GUIDES = (
         ),
         "concierge/apikeygrants/concierge-key",
     ),
+    Guide(
+        "claude-platform",
+        _role(
+            "claude-platform-short-term",
+            name="writer-claude",
+            namespace="writer",
+            account_name="writer-claude",
+        ),
+        "writer/apikeygrants/writer-key",
+    ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
     Guide(

@@ -7,6 +7,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,8 @@ import yaml
 from testbed.clusters.api import ApiError
 from testbed.operators import OperatorProcess
 from testbed.world import World
+from tests.cluster.claude_platform import KEY as CLAUDE_KEY
+from tests.cluster.claude_platform import ClaudeTenant, permissions
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, KEY, Tenant
 from tests.cluster.worlds import MakeWorld
@@ -83,6 +86,22 @@ def provoke_cloud_failures(tenant: Tenant) -> None:
         tenant.ready(name=name)
         tenant.source_reported("Ready", name=name)
         aws.clear_faults()
+
+
+def refused_by_claude_platform(tenant: Tenant) -> str:
+    """A key of Claude Platform on AWS that the service refuses at its probe; the key before."""
+    claude = ClaudeTenant.beside(tenant)
+    claude.permit(permissions())
+    claude.apply_grant(name="claude", **claude.claude())
+    claude.ready(name="claude")
+    key = claude.data("claude")[CLAUDE_KEY]
+    tenant.world.aws.set_outbound_federation(enabled=False)
+    claude.edit_grant(name="claude", probe={"mode": "Service", "timeout": "1s"})
+    now = datetime.now(UTC).isoformat()
+    claude.annotate_grant(name="claude", **{"keywright.dev/renew-requested-at": now})
+    claude.reported("RenewalFailing", name="claude", reason="ProbeFailed")
+    tenant.world.aws.set_outbound_federation(enabled=True)
+    return key
 
 
 def provoke_cluster_failures(tenant: Tenant) -> None:
@@ -220,6 +239,7 @@ def test_no_secret_value_is_in_anything_that_is_told(
     provoke_cloud_failures(tenant)
     provoke_cluster_failures(tenant)
     keys |= {tenant.data(name)[KEY] for name in (GRANT, "damaged", "refused")}
+    keys.add(refused_by_claude_platform(tenant))
     kubeconfig = yaml.safe_load(operator.kubeconfig.read_text())
     fingerprint_key = world.api.get(
         "/api/v1/namespaces/keywright-system/secrets/keywright-fingerprint-key"

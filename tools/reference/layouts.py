@@ -100,6 +100,11 @@ READERS: Final[Mapping[Format, Readers]] = {
         "`curl`: yes, at each run; clients with a variable: no",
         (_RESTART, _FILE, _PROXY),
     ),
+    Format.CLAUDE_PLATFORM_ENV: Readers(
+        "Claude Code, Anthropic's SDK for Claude Platform on AWS",
+        "no: read at the start",
+        (_RESTART, _PROXY),
+    ),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -115,6 +120,7 @@ GUIDES: Final[Mapping[Format, str]] = {
     ),
     Format.ALIBABA_CREDENTIALS_FILE: "[RSA key pairs](../alibaba-rsa-key-pair.md)",
     Format.ALIBABA_CREDENTIALS_URI: "[Sidecar for SDKs](../credentials-sidecar.md)",
+    Format.CLAUDE_PLATFORM_ENV: "[Claude Platform on AWS](../claude-platform.md)",
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

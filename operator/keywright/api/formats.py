@@ -38,6 +38,7 @@ class Format(StrEnum):
     ALIBABA_CREDENTIALS_URI = "AlibabaCredentialsUri"
     ALIBABA_CROSSPLANE = "AlibabaCrossplane"
     API_GATEWAY_ENV = "ApiGatewayEnv"
+    CLAUDE_PLATFORM_ENV = "ClaudePlatformEnv"
     DOT_ENV = "DotEnv"
 
 
@@ -73,6 +74,17 @@ API_GATEWAY_FORMATS: Final = frozenset(
 )
 """The formats for Amazon API Gateway keys."""
 
+CLAUDE_PLATFORM_FORMATS: Final = frozenset(
+    {
+        Format.CLAUDE_PLATFORM_ENV,
+        Format.API_KEY,
+        Format.AUTHORIZATION,
+        Format.HEADER_CREDENTIAL,
+        Format.DOT_ENV,
+    }
+)
+"""The formats for keys of Claude Platform on AWS."""
+
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
 """The formats for any token."""
 
@@ -98,6 +110,8 @@ class Variable(StrEnum):
     MANTLE_OPENAI_URL = "mantleOpenAiUrl"
     RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
     MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
+    CLAUDE_PLATFORM_URL = "claudePlatformUrl"
+    WORKSPACE_ID = "workspaceId"
     AWS_CREDENTIALS_FILE = "awsCredentialsFile"
     AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
@@ -144,6 +158,12 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
     Format.LIBRECHAT_ENV: {
         "BEDROCK_AWS_BEARER_TOKEN": "${apiKey}",
         "BEDROCK_AWS_DEFAULT_REGION": "${region}",
+    },
+    Format.CLAUDE_PLATFORM_ENV: {
+        "ANTHROPIC_AWS_API_KEY": "${apiKey}",
+        "ANTHROPIC_AWS_WORKSPACE_ID": "${workspaceId}",
+        "AWS_REGION": "${region}",
+        "CLAUDE_CODE_USE_ANTHROPIC_AWS": "1",
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},

@@ -17,6 +17,7 @@ from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import scope_errors, session_limits
 from keywright.api.bedrock_keys import BEDROCK_URLS, BedrockLongTermKey, BedrockShortTermKey
 from keywright.api.checks import HOUR, MINUTE
+from keywright.api.claude_platform_key import ClaudePlatformShortTermKey
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
@@ -157,7 +158,12 @@ class BearerToken(KeySpec, frozen=True):
 
 
 Key: TypeAlias = (
-    BedrockShortTermKey | BedrockLongTermKey | SessionCredentials | ApiGatewayKey | BearerToken
+    BedrockShortTermKey
+    | BedrockLongTermKey
+    | ClaudePlatformShortTermKey
+    | SessionCredentials
+    | ApiGatewayKey
+    | BearerToken
 )
 
 
@@ -166,6 +172,7 @@ class KeyKind(StrEnum):
 
     BEDROCK_SHORT_TERM_KEY = BedrockShortTermKey.kind
     BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
+    CLAUDE_PLATFORM_SHORT_TERM_KEY = ClaudePlatformShortTermKey.kind
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
@@ -176,6 +183,7 @@ class KeyFields(SpecStruct, frozen=True):
 
     bedrock_short_term_key: BedrockShortTermKey | None = None
     bedrock_long_term_key: BedrockLongTermKey | None = None
+    claude_platform_short_term_key: ClaudePlatformShortTermKey | None = None
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None

@@ -1,4 +1,4 @@
-"""Anthropic's API in Bedrock: one message, and errors in Anthropic's format.
+"""Anthropic's API, in Bedrock and in Claude Platform: a message, and errors in its format.
 
 The format is that of Anthropic's Messages API [K]; that Bedrock's errors use it is a guess. [U]
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
+    401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
     429: "rate_limit_error",

@@ -1,4 +1,4 @@
-"""Bedrock's bearer keys of either kind: the owner and the kind of a key."""
+"""The bearer keys of a service, of either kind: the owner and the kind of a key."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ SHORT_TERM, LONG_TERM = "SHORT_TERM", "LONG_TERM"
 
 
 class ApiKeys:
-    """Verifies a bearer token of any kind."""
+    """Verifies a bearer token of any kind, for the service with that name in IAM."""
 
     def __init__(
         self,
         *,
+        service: str,
         short_term: ShortTermKeys,
         long_term: ServiceCredentials,
         authentication: Authentication,
     ) -> None:
+        self._service = service
         self._short_term = short_term
         self._long_term = long_term
         self._authentication = authentication
@@ -33,7 +35,7 @@ class ApiKeys:
         """The owner and the kind; a long-term key works in every region [K]."""
         if not key.startswith(service_credentials.PREFIX):
             return self._short_term.verify(key, region=region), SHORT_TERM
-        credential = self._long_term.verify(key)
+        credential = self._long_term.verify(key, service=self._service)
         principal = self._authentication.user(
             account=credential.account,
             name=credential.user_name,

@@ -1,14 +1,16 @@
-"""Bedrock short-term API keys, verified byte by byte and independently of the library.
+"""Short-term API keys, verified byte by byte and independently of the library.
 
-The format is that of aws-bedrock-token-generator 1.1: "bedrock-api-key-" and, in base64, the
-presigned URL of POST https://bedrock.amazonaws.com/?Action=CallWithBearerToken without its scheme,
-with "&Version=1" appended after signing.
+The format is that of aws-bedrock-token-generator 1.1.0 and of
+token-generator-for-aws-external-anthropic 1.0.0: a prefix and, in base64, the presigned URL of POST
+https://HOST/?Action=CallWithBearerToken without its scheme, with "&Version=1" appended after
+signing.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -22,9 +24,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.principals import Principal
     from testbed.clouds.clock import Clock
 
-PREFIX = "bedrock-api-key-"
 LONGEST_SECONDS = 43200
-_ADDRESS = "bedrock.amazonaws.com/?"
 _VERSION = "&Version=1"
 _FIXED = {
     "Action": "CallWithBearerToken",
@@ -35,10 +35,30 @@ _VARYING = {"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature"
 _TOKEN = "X-Amz-Security-Token"  # noqa: S105  not a secret: name of a parameter
 
 
-class ShortTermKeys:
-    """Verifies keys against the principals that signed them."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The differences between the keys of services."""
 
-    def __init__(self, *, find: Callable[[str], Principal | None], clock: Clock) -> None:
+    host: str
+    service: str
+    prefix: str
+
+
+BEDROCK = Form(host="bedrock.amazonaws.com", service="bedrock", prefix="bedrock-api-key-")
+CLAUDE_PLATFORM = Form(
+    host="aws-external-anthropic.amazonaws.com",
+    service="aws-external-anthropic",
+    prefix="aws-external-anthropic-api-key-",
+)
+
+
+class ShortTermKeys:
+    """Verifies keys of one form against the principals that signed them."""
+
+    def __init__(
+        self, form: Form, *, find: Callable[[str], Principal | None], clock: Clock
+    ) -> None:
+        self._form = form
         self._find = find
         self._clock = clock
 
@@ -47,14 +67,14 @@ class ShortTermKeys:
 
         Only a genuine key is reported as expired; every other error has the same message.
         """
-        query = _query(key)
+        query = _query(key, form=self._form)
         parameters = _parameters(query)
         scope = sigv4.Scope.parse(parameters["X-Amz-Credential"])
         signed_at = from_compact(parameters["X-Amz-Date"])
         lasts = parameters["X-Amz-Expires"]
         if (
             scope is None
-            or scope.service != "bedrock"
+            or scope.service != self._form.service
             or scope.region != region
             or scope.date != parameters["X-Amz-Date"][:8]
             or signed_at is None
@@ -69,7 +89,7 @@ class ShortTermKeys:
             secret=principal.secret_key,
             scope=scope,
             timestamp=parameters["X-Amz-Date"],
-            canonical=_canonical_request(query),
+            canonical=_canonical_request(query, host=self._form.host),
         )
         now = self._clock.now()
         if (
@@ -85,17 +105,18 @@ class ShortTermKeys:
         return principal
 
 
-def _query(key: str) -> str:
+def _query(key: str, *, form: Form) -> str:
     """The presigned query, in its on-wire encoding."""
-    if not key.startswith(PREFIX):
+    if not key.startswith(form.prefix):
         raise refusals.bearer_token_format()
     try:
-        address = base64.b64decode(key.removeprefix(PREFIX), validate=True).decode("ascii")
+        address = base64.b64decode(key.removeprefix(form.prefix), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise refusals.bearer_token_invalid() from error
-    if not address.startswith(_ADDRESS) or not address.endswith(_VERSION):
+    begin = f"{form.host}/?"
+    if not address.startswith(begin) or not address.endswith(_VERSION):
         raise refusals.bearer_token_invalid()
-    return address.removeprefix(_ADDRESS).removesuffix(_VERSION)
+    return address.removeprefix(begin).removesuffix(_VERSION)
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -111,7 +132,6 @@ def _parameters(query: str) -> dict[str, str]:
     return parameters
 
 
-def _canonical_request(query: str) -> str:
+def _canonical_request(query: str, *, host: str) -> str:
     canonical = sigv4.canonical_query(query, without="X-Amz-Signature")
-    host = _ADDRESS.partition("/")[0]
     return f"POST\n/\n{canonical}\nhost:{host}\n\nhost\n{sigv4.EMPTY_HASH}"

@@ -41,7 +41,7 @@ class AwsCloud(EmulatedCloud):
     """Prepares the accounts, limits rates, and reports the sessions.
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
-    "apigateway" and "execute-api".
+    "aws-external-anthropic", "apigateway" and "execute-api".
     """
 
     name = "aws"
@@ -225,6 +225,16 @@ class AwsCloud(EmulatedCloud):
         time. 0 disables it.
         """
         self._ask("new_keys_fail_for", seconds=seconds, listed=listed)
+
+    # --- Claude Platform on AWS ------------------------------------------------------------------
+
+    def bind_workspace(self, workspace: str, *, region: str) -> None:
+        """Let a workspace exist in this Region alone."""
+        self._ask("bind_workspace", workspace=workspace, region=region)
+
+    def set_outbound_federation(self, *, enabled: bool, account: str = ACCOUNT) -> None:
+        """Enable or disable the account's outbound web identity federation."""
+        self._ask("set_outbound_federation", account=account, enabled=enabled)
 
     # --- the call log --------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
+    from testbed.clouds.aws.claude_platform import ClaudePlatform
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
@@ -52,6 +53,7 @@ class Control(control.Control):
         rates: Rates,
         quotas: GatewayQuotas,
         propagation: Propagation,
+        claude_platform: ClaudePlatform,
         faults: Faults,
         journal: CallLog,
     ) -> None:
@@ -84,6 +86,8 @@ class Control(control.Control):
             "gateway_time_scale": quotas.set_scale,
             "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
+            "bind_workspace": claude_platform.bind_workspace,
+            "set_outbound_federation": claude_platform.set_outbound_federation,
             "secrets": lambda: sorted(
                 {*sessions.secrets(), *tokens.seen, *credentials.to_api, *regions.secrets()}
             ),

@@ -1,7 +1,8 @@
-"""AWS's own managed policies for Bedrock's API keys.
+"""AWS's own managed policies for API keys.
 
 Statements as published by AWS (AmazonBedrockLimitedAccess v9, the Mantle ones v3 to v5, July 2026)
 as far as they concern Bedrock; those for KMS, EC2, web search and Marketplace are omitted. [R]
+AnthropicInferenceAccess v2 (April 2026), with the statement for tags of AnthropicLimitedAccess. [R]
 """
 
 from __future__ import annotations
@@ -20,6 +21,31 @@ def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 POLICIES = {
+    "AnthropicInferenceAccess": _policy(
+        _allow(
+            "aws-external-anthropic:Get*",
+            "aws-external-anthropic:List*",
+            "aws-external-anthropic:CreateInference",
+            "aws-external-anthropic:CountTokens",
+            resource="arn:aws:aws-external-anthropic:*:*:workspace/*",
+        ),
+        _allow(
+            "aws-external-anthropic:GetAccountStatus", "aws-external-anthropic:CallWithBearerToken"
+        ),
+        {
+            **_allow("sts:GetWebIdentityToken"),
+            "Condition": {
+                "ForAnyValue:StringEquals": {
+                    "sts:IdentityTokenAudience": [
+                        "https://api.anthropic.com",
+                        "https://platform.claude.com",
+                    ]
+                },
+                "StringEquals": {"aws:CalledViaLast": "aws-external-anthropic.amazonaws.com"},
+            },
+        },
+        _allow("sts:TagGetWebIdentityToken"),
+    ),
     "AmazonBedrockFullAccess": _policy(_allow("bedrock:*"), _allow("bedrock-mantle:*")),
     "AmazonBedrockLimitedAccess": _policy(
         _allow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from testbed.clouds import serving
-from testbed.clouds.aws import mantle
+from testbed.clouds.aws import bearer, mantle, service_credentials
 from testbed.clouds.aws.accounts import Accounts
 from testbed.clouds.aws.api_keys import ApiKeys
 from testbed.clouds.aws.api_regions import ApiRegions
@@ -14,6 +14,7 @@ from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
 from testbed.clouds.aws.authentication import Authentication
 from testbed.clouds.aws.bearer import ShortTermKeys
 from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
+from testbed.clouds.aws.claude_platform import ClaudePlatform
 from testbed.clouds.aws.control import Control
 from testbed.clouds.aws.execute_api import ExecuteApi
 from testbed.clouds.aws.hosts import DOMAINS, service_of
@@ -57,11 +58,19 @@ def _wire() -> tuple[Gateway, Control]:
     authentication = Authentication(
         accounts=accounts, sessions=sessions, clock=clock, rates=rates, propagation=propagation
     )
-    keys = ApiKeys(
-        short_term=ShortTermKeys(find=authentication.find, clock=clock),
-        long_term=credentials,
-        authentication=authentication,
+    bedrock_keys, claude_keys = (
+        ApiKeys(
+            service=service,
+            short_term=ShortTermKeys(form, find=authentication.find, clock=clock),
+            long_term=credentials,
+            authentication=authentication,
+        )
+        for service, form in (
+            (service_credentials.SERVICE, bearer.BEDROCK),
+            (service_credentials.CLAUDE_PLATFORM, bearer.CLAUDE_PLATFORM),
+        )
     )
+    claude_platform = ClaudePlatform(keys=claude_keys, authentication=authentication)
     regions = ApiRegions(clock=clock, propagation=propagation)
     users = Users(accounts=accounts, credentials=credentials, propagation=propagation)
     services: list[Service] = [
@@ -76,13 +85,14 @@ def _wire() -> tuple[Gateway, Control]:
             credentials=ServiceCredentialActions(users=users, credentials=credentials, clock=clock),
         ),
         *(
-            Bedrock(name, plane=plane, keys=keys, authentication=authentication)
+            Bedrock(name, plane=plane, keys=bedrock_keys, authentication=authentication)
             for name, plane in (
                 ("bedrock", CONTROL),
                 ("bedrock-runtime", RUNTIME),
                 ("bedrock-mantle", mantle.PLANE),
             )
         ),
+        claude_platform,
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
     ]
@@ -104,6 +114,7 @@ def _wire() -> tuple[Gateway, Control]:
         rates=rates,
         quotas=quotas,
         propagation=propagation,
+        claude_platform=claude_platform,
         faults=faults,
         journal=journal,
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PREFIX = "ABSK"
 SERVICE = "bedrock.amazonaws.com"
+CLAUDE_PLATFORM = "aws-external-anthropic.amazonaws.com"
 _PER_USER = 2
 _DAY_SECONDS = 86400
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -135,14 +136,14 @@ class ServiceCredentials:
             until = self._clock.now() + self._lag_seconds
             self._deleted[credential.id] = (credential, until)
 
-    def verify(self, key: str) -> ServiceCredential:
-        """The credential with this secret, if it is valid now; raises CloudError.
+    def verify(self, key: str, *, service: str) -> ServiceCredential:
+        """The credential with this secret, if it is valid now for the service; raises CloudError.
 
         Only a key past its expiry is reported as such; an inactive one is reported as unknown. [U]
         """
         known = [*self._stored.values(), *self._lingering()]
         found = next((item for item in known if item.secret == key), None)
-        if found is None or found.service != SERVICE or not self._propagation.known(found.id):
+        if found is None or found.service != service or not self._propagation.known(found.id):
             raise refusals.bearer_token_invalid()
         status = found.status(self._clock.now())
         if status == "Expired":

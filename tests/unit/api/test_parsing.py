@@ -13,7 +13,7 @@ from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import KeyKind
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.source import CredentialSource, Provider
-from keywright.secrets.rendering import validate
+from keywright.secrets.rendering import check_region, validate
 from tests.data.invalid.table import Invalid, Refused, rows
 from tests.unit.api.samples import grant, grant_body, parsed_grant, parsed_source, source_body
 
@@ -120,7 +120,9 @@ def _problems(invalid: Invalid) -> list[FieldError]:
         return []
     field_errors = validate(found)
     if invalid.source_body is not None:
-        field_errors += validate_with_source(found, source=parsed_source(invalid.source_body))
+        source = parsed_source(invalid.source_body)
+        field_errors += validate_with_source(found, source=source)
+        field_errors += check_region(found, region=found.region(source))
     return field_errors
 
 

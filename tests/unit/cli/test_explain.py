@@ -47,6 +47,8 @@ POLICIES = {
     "chained-roles/hub-permissions": ("role/partner-hub", "permissions"),
     "chained-roles/hub-trust": ("role/partner-hub", "trust"),
     "chained-roles/partner-trust": ("role/partner", "trust"),
+    "claude-platform-short-term/permissions": ("role/writer-claude", "permissions"),
+    "claude-platform-short-term/trust": ("role/writer-claude", "trust"),
     "llm-app/permissions": ("role/assistant-bedrock", "permissions"),
     "llm-app/trust": ("role/assistant-bedrock", "trust"),
     "operator-identity-aws/permissions": ("user/legacy", "permissions"),

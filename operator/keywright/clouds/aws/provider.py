@@ -17,6 +17,7 @@ from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import permissions as bedrock
 from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
+from keywright.clouds.aws.claude_platform import short_term as claude_short_term
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
@@ -68,6 +69,9 @@ MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
 KEYS: dict[KeyKind, IssuedKind] = {
     KeyKind.BEDROCK_SHORT_TERM_KEY: IssuedKind(
         short_term.KEYS, short_term.permissions, probe=probe_bedrock
+    ),
+    KeyKind.CLAUDE_PLATFORM_SHORT_TERM_KEY: IssuedKind(
+        claude_short_term.KEYS, claude_short_term.permissions, probe=claude_short_term.probe
     ),
     KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
 }

@@ -1,0 +1,1 @@
+"""Claude Platform on AWS: keys, and what their readers call."""
