@@ -83,19 +83,6 @@ def test_a_key_invokes_its_models_alone(tenant: Tenant) -> None:
     } == {"runtime": True, "runtime, other": False, "mantle": True, "mantle, other": False}
 
 
-def test_a_limited_key_counts_the_tokens_of_its_models(tenant: Tenant) -> None:
-    """If the role may: counting is free, and agents do it before each request."""
-    allow = {"Effect": "Allow", "Action": "bedrock:CountTokens", "Resource": "*"}
-    document = {"Version": "2012-10-17", "Statement": [allow]}
-    tenant.world.aws.put_role_policy(role=tenant.role, name="count", document=document)
-    tenant.become_ready(bedrockShortTermKey={"allowedModels": ["anthropic.*"]})
-    data, body = tenant.data(), {"input": {"converse": {"messages": _MESSAGES}}}
-    assert [
-        _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/count-tokens", body)
-        for model in (_SONNET, _NOVA)
-    ] == [True, False]
-
-
 def test_a_session_policy_limits_the_key(tenant: Tenant) -> None:
     """A policy of the user's own, and managed ones; the role itself may do more."""
     tenant.apply_source()

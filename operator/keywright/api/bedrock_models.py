@@ -38,11 +38,7 @@ def model_policy(models: Sequence[str], *, partition: str) -> Policy:
         },
         {
             "Effect": "Allow",
-            "Action": [
-                "bedrock:CountTokens",
-                "bedrock:InvokeModel",
-                "bedrock:InvokeModelWithResponseStream",
-            ],
+            "Action": ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
             "Resource": resources,
         },
         {

@@ -70,6 +70,7 @@ class SessionCredentials(KeySpec, frozen=True):
     }
     probe_modes: ClassVar = frozenset({ProbeMode.IDENTITY})
     is_bearer: ClassVar = False
+    is_session: ClassVar = True
 
     duration: str | None = None
     policy: Policy | None = None
@@ -96,6 +97,18 @@ class SessionCredentials(KeySpec, frozen=True):
     def is_scoped(self) -> bool:
         """The field `scopedSession`."""
         return self.scoped_session
+
+    @property
+    @override
+    def session_options(self) -> tuple[str, ...]:
+        """The duration, and the fields that limit the session."""
+        return ("duration", *self.session_policies) if self.duration else self.session_policies
+
+    @property
+    @override
+    def session_policy(self) -> Policy | None:
+        """The policy of the session."""
+        return self.policy
 
     @property
     def duration_seconds(self) -> int | None:
