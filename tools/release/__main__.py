@@ -61,7 +61,7 @@ def _build(options: argparse.Namespace) -> Path:
     artifacts.manifests(_ROOT, image=image, into=folder)
     artifacts.chart(_ROOT, version=version, image=image, into=folder)
     if not options.without_image:
-        artifacts.image_archive(_ROOT, version=version, image=image, into=folder)
+        artifacts.image_archive(version=version, image=image, into=folder)
     (folder / "notes.md").write_text(notes(_ROOT, version=version))
     artifacts.checksums(folder)
     return folder

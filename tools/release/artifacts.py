@@ -101,7 +101,7 @@ def annotations_of(root: Path, *, version: str, image: str) -> dict[str, str]:
     }
 
 
-def image_archive(root: Path, *, version: str, image: str, into: Path) -> None:
+def image_archive(*, version: str, image: str, into: Path) -> None:
     """Build the image for this machine's platform, and save it with its bill of materials.
 
     The workflow builds the image that it pushes, for both platforms, from the same Dockerfile.
@@ -113,7 +113,12 @@ def image_archive(root: Path, *, version: str, image: str, into: Path) -> None:
     with Engine() as engine:
         build_image(engine, name=image)
         engine.docker("save", "--output", into / f"keywright-{version}-image.tar", image)
-    shutil.copyfile(root / "dist" / "keywright.cdx.json", into / f"keywright-{version}.{BILL[5:]}")
+        # From the image, because one that was built before is not built again.
+        bill = engine.docker(
+            *("run", "--rm", "--network=none", "--entrypoint=python3", image),
+            *("-c", f"print(open('/app/{BILL}').read())"),
+        )
+    (into / f"keywright-{version}.{BILL.removeprefix('sbom.')}").write_text(f"{bill}\n")
 
 
 def checksums(folder: Path) -> Path:
