@@ -173,7 +173,9 @@ def test_a_source_of_another_namespace_that_no_longer_allows_it_is_shown(
         owner.world.api.apply(merged(body, {"spec": {"allowedNamespaces": allowed}}))
         tenant.apply_grant(sourceRef={"name": SOURCE, "namespace": owner.namespace})
         tenant.ready()
-        assert keywright(tenant.world, "status", "-n", tenant.namespace).code == ExitCode.OK
+        eventually(
+            lambda: keywright(tenant.world, "status", "-n", tenant.namespace).code == ExitCode.OK
+        )
         owner.world.api.apply(merged(body, {"spec": {"allowedNamespaces": {"names": ["other"]}}}))
         found = keywright(tenant.world, "status", "-n", tenant.namespace)
         assert found.code == ExitCode.FINDINGS
