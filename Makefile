@@ -6,7 +6,9 @@ KUBE_CONTEXT ?=
 ARGS ?=
 # Tests wait more than they work; each worker has a control plane of its own (0.6 GB).
 WORKERS ?= 5
-IMAGE ?= keywright:0.1.0
+REGISTRY ?= registry.keywright.dev
+PROJECT_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= $(REGISTRY)/keywright:$(PROJECT_VERSION)
 BASE_IMAGE ?=
 
 # uv, pinned with its hash like everything else; the one on the PATH serves as well.
@@ -18,7 +20,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image build-base archive node-image mutants docs docs-check clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -60,7 +62,7 @@ test-faults: .venv/.made ## run the tests of faults and failovers in real time, 
 test-kind: .venv/.made ## test the shipped Deployment and pods on a kind cluster (needs docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## check lint, format, types, import layers, links, words, and that generated parts and pages are current
+check: .venv/.made ## check lint, format, types, import layers, links, words, Dockerfiles, manifests, workflows, and that generated parts and pages are current
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -68,10 +70,13 @@ check: .venv/.made ## check lint, format, types, import layers, links, words, an
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
 	$(DEV)/hadolint Dockerfile examples/llm-app/Dockerfile
+	$(DEV)/python -m tools.lint_manifests
+	$(DEV)/python -m tools.lint_workflows
 	$(DEV)/python -m tools.crds --check
 	$(DEV)/python -m tools.reference --check
 	$(DEV)/python -m tools.dashboard --check
 	$(DEV)/python -m tools.drawings --check
+	$(DEV)/python -m tools.scale --check
 
 fix: .venv/.made ## format the code, and apply the fixes of the linter
 	$(DEV)/ruff check --fix
@@ -97,6 +102,9 @@ dashboard: .venv/.made ## write the Grafana dashboard from its panels, and draw 
 drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and a trace of a renewal
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.drawings
+
+scale: .venv/.made ## simulate the cost of up to a million grants, for docs/scale.md
+	@$(DEV)/python -m tools.scale
 
 bench: .venv/.made ## measure speed, API calls and memory, next to a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
@@ -132,15 +140,20 @@ endif
 docs-check: .venv/.made docs ## check accessibility and layout of the site in Chromium (needs chromium and npm)
 	@$(DEV)/python -m tools.docs_check $(ARGS)
 
+audit: .cache/audit/.made ## look up known vulnerabilities of the locked dependencies of the image and the command line
+	.cache/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --requirement locks/runtime.txt --requirement locks/cli.txt --requirement locks/build.txt
+
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml --extra cli --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
+	echo 'hatchling>=1.27' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/release.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
 	printf '%s\n' 'anthropic>=2.14' boto3 'langchain-openai>=1.7' 'strands-agents[openai]>=1.62' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/recipes.txt
 	echo 'litellm[proxy]>=1.108.7,<1.108.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/litellm.txt
+	echo 'pip-audit>=2.10' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/audit.txt
 	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
@@ -151,6 +164,9 @@ image: .venv/.made ## build the container image, with its bill of materials in d
 
 build-base: .venv/.made ## print the base image for `docker build`, made from Debian packages if none can be pulled (root)
 	@$(DEV)/python -m image --build-base
+
+release: .venv/.made ## check the checkout and build the files of a release in dist/release, as a dry run (VERSION=0.2.0, REGISTRY=..., ARGS=--tag creates the tag)
+	@$(DEV)/python -m tools.release $(or $(VERSION),$(error VERSION is missing: make release VERSION=0.2.0)) --registry $(REGISTRY) $(ARGS)
 
 archive: .venv/.made .cache/archive/.made ## build the program as one file, dist/keywright.pyz, and its krew manifest (ARGS="--platform linux/arm64")
 	@$(DEV)/python -m tools.archive $(ARGS)
@@ -184,6 +200,11 @@ clean: ## remove the environments and caches of this checkout
 .cache/mutants/.made: locks/dev.txt locks/mutants.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/mutants
 	@$(UV) pip sync --quiet --python .cache/mutants --require-hashes locks/dev.txt locks/mutants.txt
+	@touch $@
+
+.cache/audit/.made: locks/audit.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/audit
+	@$(UV) pip sync --quiet --python .cache/audit --require-hashes locks/audit.txt
 	@touch $@
 
 .cache/archive/.made: locks/archive.txt $(UV)

@@ -88,7 +88,13 @@ class PollingReader:
             "polling reader",
             [sys.executable, "-m", "testbed.readers.polling", *self._arguments],
             log=self.report.with_suffix(".log"),
-            environment={**os.environ, **self._cloud_environment, "PYTHONPATH": path},
+            environment={
+                **os.environ,
+                **self._cloud_environment,
+                "PYTHONPATH": path,
+                # A reader that must be killed leaves its mounts behind: they go with its directory.
+                "TMPDIR": str(self._directory),
+            },
         )
 
     def stop(self) -> None:

@@ -21,7 +21,7 @@ from tests.cluster.tier import without_tool
 
 CHART = MANIFESTS / "chart"
 RELEASE = "keywright"
-NEXT_VERSION = "0.2.0"
+NEXT_VERSION = "0.3.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,15 @@ class Helm:
         return done.stdout
 
     def render(self, *options: str | Path, chart: Path = CHART) -> list[Document]:
-        """The objects of the chart with these options, as `helm template` prints them."""
+        """The objects that the chart installs with these options."""
+        return self._rendered(chart, "--skip-tests", *options)
+
+    def render_test(self, *options: str | Path) -> list[Document]:
+        """The objects that `helm test` creates."""
+        shown = self._rendered(CHART, *options)
+        return [each for each in shown if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+
+    def _rendered(self, chart: Path, *options: str | Path) -> list[Document]:
         done = self.run("template", RELEASE, chart, "--namespace", NAMESPACE, *options)
         assert done.returncode == 0, done.stderr
         return [document for document in documents(done.stdout) if document]

@@ -20,13 +20,14 @@ from typing import Final
 
 import pytest
 import yaml
-from openai import OpenAI, OpenAIError
+from openai import OpenAIError
 
 from testbed.clusters.go_builds import cache_root, locked
 from testbed.processes import ChildProcess, accepts_connections, free_port
-from testbed.readers.answers import MODEL, QUESTION, pod_environment
+from testbed.readers.answers import MODEL
 from testbed.readers.http_api import URL
 from testbed.world import ROOT
+from tests.cluster.recipe_chat import chat
 from tests.cluster.recipe_pods import Pod, environment_of, run_program, running
 from tests.cluster.recipe_stage import Stage
 from tools.reference.recipes import Recipe
@@ -101,19 +102,6 @@ class Programs:
 Client = Callable[[Stage, Recipe, Programs], str]
 
 
-def _chat(stage: Stage, *, base_url: str, api_key: str, model: str) -> str:
-    """A chat completion of the openai SDK."""
-    with pod_environment(stage.client_environment()):
-        client = OpenAI(base_url=base_url, api_key=api_key, max_retries=0)
-        try:
-            completion = client.chat.completions.create(
-                model=model, messages=[{"role": "user", "content": QUESTION}]
-            )
-        finally:
-            client.close()
-    return completion.choices[0].message.content or ""
-
-
 # ---- coding agents
 
 
@@ -133,7 +121,7 @@ def opencode_config(stage: Stage, recipe: Recipe, programs: Programs) -> str:
         provider, _, model = config["model"].partition("/")
         assert model in config["provider"][provider]["models"]
         options = config["provider"][provider]["options"]
-        return _chat(stage, base_url=options["baseURL"], api_key=options["apiKey"], model=model)
+        return chat(stage, base_url=options["baseURL"], api_key=options["apiKey"], model=model)
 
 
 def litellm_openhands(stage: Stage, recipe: Recipe, programs: Programs) -> str:
@@ -153,9 +141,7 @@ def continue_config(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     with running(stage, stage.consumer(recipe, "Deployment")) as pod:
         (model,) = yaml.safe_load(pod.file("/home/dev/.continue/config.yaml"))["models"]
         assert model["provider"] == "openai"
-        return _chat(
-            stage, base_url=model["apiBase"], api_key=model["apiKey"], model=model["model"]
-        )
+        return chat(stage, base_url=model["apiBase"], api_key=model["apiKey"], model=model["model"])
 
 
 # ---- LiteLLM, and what uses it
@@ -237,7 +223,7 @@ def _litellm_proxy(
 
 
 def _ask_litellm(stage: Stage, url: str, model: str) -> str:
-    return _chat(stage, base_url=url, api_key=_MASTER_KEY, model=model)
+    return chat(stage, base_url=url, api_key=_MASTER_KEY, model=model)
 
 
 # ---- chat front ends and workflow builders
@@ -249,7 +235,7 @@ def open_webui(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     with running(stage, stage.consumer(recipe, "Deployment")) as pod:
         (url,) = pod.environment["OPENAI_API_BASE_URLS"].split(";")
         (key,) = pod.environment["OPENAI_API_KEYS"].split(";")
-        return _chat(stage, base_url=url, api_key=key, model=MODEL)
+        return chat(stage, base_url=url, api_key=key, model=MODEL)
 
 
 def dify(stage: Stage, recipe: Recipe, programs: Programs) -> str:
@@ -258,7 +244,7 @@ def dify(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     with running(stage, stage.consumer(recipe, "Deployment")) as pod:
         fields = pod.located((recipe.folder / "model-provider.json").read_text())
         credentials = json.loads(fields)
-        return _chat(
+        return chat(
             stage,
             base_url=credentials["endpoint_url"],
             api_key=credentials["api_key"],
@@ -272,7 +258,7 @@ def n8n(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     with running(stage, stage.consumer(recipe, "Deployment")) as pod:
         overwrites = json.loads(pod.file(pod.environment["CREDENTIALS_OVERWRITE_DATA_FILE"]))
         credential = overwrites["openAiApi"]
-        return _chat(stage, base_url=credential["url"], api_key=credential["apiKey"], model=MODEL)
+        return chat(stage, base_url=credential["url"], api_key=credential["apiKey"], model=MODEL)
 
 
 # ---- programs with an SDK

@@ -14,8 +14,9 @@ from typing import Final
 
 import yaml
 
-from testbed.readers import aws_env, boto3_converse, http_api, http_converse, openai_chat
+from testbed.readers import aws_env, boto3_converse, http_api, http_converse
 from testbed.readers.answers import Answer
+from tests.cluster.recipe_chat import chat
 from tests.cluster.recipe_pods import environment_of, running
 from tests.cluster.recipe_stage import Stage
 from tests.cluster.tenants import Document
@@ -38,11 +39,6 @@ def _bearer(stage: Stage, token: str, *, region: str = REGION) -> str:
     """A call of Bedrock's runtime with this header: Authorization: Bearer TOKEN."""
     data = {"AWS_BEARER_TOKEN_BEDROCK": token, "AWS_REGION": region}
     return _text(http_converse.call(data, cloud_environment=stage.client_environment()))
-
-
-def _openai(stage: Stage, *, base_url: str, api_key: str) -> str:
-    data = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": api_key}
-    return _text(openai_chat.call(data, cloud_environment=stage.client_environment()))
 
 
 def _x_api_key(stage: Stage, key: str) -> str:
@@ -97,7 +93,12 @@ def ark(stage: Stage, recipe: Recipe) -> str:
         ]
 
     config = model["spec"]["config"]["openai"]
-    return _openai(stage, base_url=resolved(config["baseUrl"]), api_key=resolved(config["apiKey"]))
+    return chat(
+        stage,
+        base_url=resolved(config["baseUrl"]),
+        api_key=resolved(config["apiKey"]),
+        model=model["spec"]["model"]["value"],
+    )
 
 
 def k8sgpt(stage: Stage, recipe: Recipe) -> str:
@@ -106,7 +107,8 @@ def k8sgpt(stage: Stage, recipe: Recipe) -> str:
     ai = found["spec"]["ai"]
     assert ai["backend"] == "openai"
     secret = stage.secret(namespace=found["metadata"]["namespace"], name=ai["secret"]["name"])
-    return _openai(stage, base_url=ai["baseUrl"], api_key=secret[ai["secret"]["key"]])
+    key = secret[ai["secret"]["key"]]
+    return chat(stage, base_url=ai["baseUrl"], api_key=key, model=ai["model"])
 
 
 # ---- gateways
@@ -178,6 +180,8 @@ def kong(stage: Stage, recipe: Recipe) -> str:
     reference = plugin["configFrom"]["secretKeyRef"]
     secret = stage.secret(namespace=plugin["metadata"]["namespace"], name=reference["name"])
     config = yaml.safe_load(secret[reference["key"]])
+    # Kong's plugin removes first, and adds only headers that the request lacks.
+    assert config["remove"]["headers"] == ["x-api-key"]
     headers = dict(header.split(":", 1) for header in config["add"]["headers"])
     return _x_api_key(stage, headers["x-api-key"])
 

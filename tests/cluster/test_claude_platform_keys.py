@@ -116,6 +116,21 @@ def test_a_session_policy_limits_the_key(claude: ClaudeTenant) -> None:
     assert "CallWithBearerToken" in (_ask(claude, "managed").error or "")
 
 
+def test_a_scoped_session_limits_the_key_as_well(claude: ClaudeTenant) -> None:
+    """To what the session policy of the source and that of the grant allow."""
+    scoping = {"Effect": "Allow", "Action": "sts:GetScopedCredentials", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [scoping]}
+    claude.world.aws.put_role_policy(role=claude.role, name="scoping", document=policy)
+    claude.permit_any_workspace()
+    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    claude.apply_source(policy={**policy, "Statement": [anything]})
+    claude.apply_grant(**claude.claude(policy=permissions(), scopedSession=True))
+    claude.ready()
+    assert _ask(claude).ok
+    other = _ask(claude, ANTHROPIC_AWS_WORKSPACE_ID="wrkspc_Other")
+    assert "no session policy allows" in (other.error or "")
+
+
 def test_the_limits_of_source_and_grant_both_apply(claude: ClaudeTenant) -> None:
     """The source may use one workspace, and so may the key, whatever the grant allows."""
     scoping = {"Effect": "Allow", "Action": "sts:GetScopedCredentials", "Resource": "*"}

@@ -16,7 +16,10 @@ from testbed.operators import OperatorProcess
 from testbed.world import MANIFESTS, World
 from tests.cluster.command_line import keywright
 from tests.cluster.eventually import eventually
+from tests.cluster.helm import Helm, helm
 from tests.cluster.tenants import Tenant
+
+__all__ = ["helm"]
 
 _APPS = "/apis/apps/v1/namespaces/keywright-system/deployments/keywright"
 _POLICY = "/apis/networking.k8s.io/v1/namespaces/keywright-system/networkpolicies/keywright"
@@ -63,6 +66,32 @@ def test_a_good_installation_has_a_mark_for_each_check(installed: World, tenant:
     assert [line for line in shown.out.splitlines() if not line.startswith((" ", "✓", "!"))] == [
         *("Cluster", "Operator", "Sources and grants"),
     ]
+
+
+def test_helm_test_may_read_everything_that_it_checks(
+    installed: World, tenant: Tenant, helm: Helm, tmp_path: Path
+) -> None:
+    """Its pod finds what an admin finds, and no check is skipped for a missing permission."""
+    tenant.become_ready()
+    tenant.source_reported("Ready")
+    eventually(lambda: failing(installed) == set())
+    account, *roles, _pod = helm.render_test()
+    for document in (account, *roles):
+        installed.api.apply(document)
+    name = account["metadata"]["name"]
+    token = installed.api.request(
+        "POST",
+        f"/api/v1/namespaces/keywright-system/serviceaccounts/{name}/token",
+        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+    )["status"]["token"]
+    kubeconfig = yaml.safe_load(installed.cluster.kubeconfig.read_text())
+    kubeconfig["users"][0]["user"] = {"token": token}
+    own = tmp_path / "kubeconfig"
+    own.write_text(yaml.safe_dump(kubeconfig))
+    eventually(lambda: keywright(installed, "check", kubeconfig=own).code == ExitCode.OK)
+    found = keywright(installed, "check", "-o", "json", kubeconfig=own).json()["items"]
+    assert {item["id"] for item in found} == results(installed).keys()
+    assert [item["title"] for item in found if item["result"] == "skipped"] == []
 
 
 def test_an_operator_without_a_deployment_is_known_by_its_lease(

@@ -15,6 +15,7 @@ _MANTLE = "bedrock-mantle.us-west-2.api.aws"
 _SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _NOVA = "amazon.nova-lite-v1:0"
 _LIMITED = "arn:aws:iam::aws:policy/AmazonBedrockMantleInferenceAccess"
+_MESSAGES = [{"role": "user", "content": [{"text": "?"}]}]
 _RUNTIME_ONLY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -44,8 +45,7 @@ def _is_allowed(tenant: Tenant, data: Mapping[str, str], host: str, path: str, b
 
 def converse(tenant: Tenant, data: Mapping[str, str], model: str) -> bool:
     """Whether the model can be invoked with the key."""
-    messages = [{"role": "user", "content": [{"text": "?"}]}]
-    return _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/converse", {"messages": messages})
+    return _is_allowed(tenant, data, _RUNTIME, f"/model/{model}/converse", {"messages": _MESSAGES})
 
 
 def _chat(tenant: Tenant, data: Mapping[str, str], host: str, path: str, model: str) -> bool:

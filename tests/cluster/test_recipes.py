@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from openai import PermissionDeniedError
 
 from testbed.clouds.alibaba.cloud import ACCOUNT as ALIBABA_ACCOUNT
 from testbed.clouds.aws.cloud import ACCOUNT
@@ -12,6 +14,7 @@ from testbed.clusters.api import ApiError
 from testbed.documents import documents
 from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.world import EXAMPLES
+from tests.cluster.recipe_chat import chat
 from tests.cluster.recipe_clients import (
     CLIENTS,
     LITELLM,
@@ -22,6 +25,7 @@ from tests.cluster.recipe_clients import (
 )
 from tests.cluster.recipe_readers import READERS
 from tests.cluster.recipe_stage import Stage, apply_namespace, apply_strictly, set_up
+from tests.cluster.tenants import Document
 from tests.cluster.tier import without_tool
 from tests.cluster.worlds import MakeWorld
 from tools.reference.recipes import FOLDER, Recipe, recipes
@@ -84,6 +88,62 @@ def test_a_recipe_is_read_by_code_from_the_source(stage: Stage, recipe: Recipe) 
 def test_a_recipe_is_read_by_a_program(stage: Stage, recipe: Recipe, programs: Programs) -> None:
     """The consumer's program or SDK, or that of its protocol, gets a response of the cloud."""
     _is_read(recipe.name, CLIENTS[recipe.reader](stage, recipe, programs))
+
+
+_CHOSEN_BY_USERS = {"envoy-ai-gateway", "higress", "librechat", "n8n", "open-webui"}
+"""Recipes whose users choose the models: their keys are limited by the policy of the role alone."""
+_OTHER_MODEL = "openai.gpt-oss-20b-1:0"
+
+
+def _bedrock_grants(recipe: Recipe) -> list[Document]:
+    return [each for each in recipe.documents() if "bedrockShortTermKey" in each.get("spec", {})]
+
+
+def test_a_recipe_whose_models_are_known_limits_its_key_to_them() -> None:
+    """Least privilege; the other recipes are listed here."""
+    unlimited = {
+        recipe.name
+        for recipe in recipes()
+        for grant in _bedrock_grants(recipe)
+        if not grant["spec"]["bedrockShortTermKey"].get("allowedModels")
+    }
+    assert unlimited == _CHOSEN_BY_USERS
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [each for each in recipes() if _bedrock_grants(each) and each.name not in _CHOSEN_BY_USERS],
+    ids=lambda each: each.name,
+)
+def test_the_key_of_a_recipe_is_refused_for_another_model(stage: Stage, recipe: Recipe) -> None:
+    """Although the role can invoke it: the key of a recipe without a limit works for it."""
+    url = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+
+    def ask(of: str) -> str:
+        (key,) = {
+            found[0]
+            for value in stage.secret(namespace=of, name=f"{of}-key").values()
+            if (found := re.findall(r"bedrock-api-key-[\w=]+", value))
+        }
+        return chat(stage, base_url=url, api_key=key, model=_OTHER_MODEL)
+
+    with pytest.raises(PermissionDeniedError, match="not authorized"):
+        ask(recipe.name)
+    assert ask("n8n").startswith("You said: ")
+
+
+def test_a_created_usage_plan_of_a_recipe_limits_its_requests() -> None:
+    """A key without a limit can use up what all callers of the API share."""
+    plans = [
+        grant["spec"]["apiGatewayKey"]["usagePlan"]["create"]
+        for recipe in recipes()
+        for grant in recipe.documents()
+        if "apiGatewayKey" in grant.get("spec", {})
+    ]
+    assert len(plans) == 3
+    for plan in plans:
+        assert plan["throttle"].keys() == {"rateLimit", "burstLimit"}
+    assert any("quota" in plan for plan in plans)
 
 
 def test_the_bridges_are_valid_for_external_secrets(stage: Stage) -> None:

@@ -98,7 +98,7 @@ def test_an_upgrade_brings_crds_along_and_mints_nothing(
     upgrade = command("helm upgrade").replace("manifests/chart", str(chart))
     run_helm(upgrade, empty, program=helm.program)
     (container,) = empty.api.get(_DEPLOYMENT)["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"keywright:{NEXT_VERSION}"
+    assert container["image"] == f"registry.keywright.dev/keywright:{NEXT_VERSION}"
     new = started(empty, identity="new")
     grants.brief.edit_grant(comment="a field of the next version")
     assert grants.brief.grant()["spec"]["comment"]

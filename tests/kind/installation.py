@@ -18,6 +18,7 @@ from tests.cluster.eventually import eventually
 from tests.kind.surroundings import Surroundings
 
 IMAGE = "keywright:kind"
+SHIPPED_IMAGE = "registry.keywright.dev/keywright"
 LABEL = "app.kubernetes.io/name=keywright"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/keywright"
 _LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/keywright"
@@ -128,7 +129,7 @@ class Installation:
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [os.path.relpath(MANIFESTS, self.overlay.resolve()), "clouds.yaml"],
-            "images": [{"name": "keywright", "newName": name, "newTag": tag}],
+            "images": [{"name": SHIPPED_IMAGE, "newName": name, "newTag": tag}],
             "patches": [{"path": "deployment.yaml"}],
         }
         clouds = [self._surroundings.config_map(NAMESPACE), self._way_out()]

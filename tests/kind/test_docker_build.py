@@ -15,6 +15,7 @@ import pytest
 from image import base_image, tree
 from image.build import build
 from testbed.clusters.kind import Engine
+from tests.cluster.guides import commands
 from tests.kind.stage import Stage
 
 pytestmark = pytest.mark.kind
@@ -107,6 +108,17 @@ def test_docker_build_and_make_image_give_the_same_layer(stage: Stage) -> None:
     assert _config(engine, names[0]) == _config(engine, names[2])
     shown = engine.docker("run", "--rm", "--network=none", names[0], "version", "--client")
     assert shown.split()[0] == "client"
+    (_checksums, bill) = commands("docs/verify.md")
+    verified = subprocess.run(
+        ["sh", "-euc", bill],
+        env={**engine.environment, "IMAGE": names[0], "BILL": "dist/keywright.cdx.json"},
+        cwd=tree.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stderr
+    assert "packages of the image are listed" in verified.stdout
     engine.docker("image", "rm", *names)
 
 

@@ -15,7 +15,7 @@ from testbed.readers.ledger import expired, needless
 from testbed.world import CRDS
 from tests.cluster.eventually import eventually
 from tests.cluster.guides import commands, run, run_helm
-from tests.cluster.helm import Helm, helm, next_version
+from tests.cluster.helm import RELEASE, Helm, helm, next_version
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import Document
 from tests.kind.installation import DEPLOYMENT, IMAGE
@@ -84,7 +84,7 @@ def _state(tenant: LongTermTenant) -> list[Document]:
     return [{name: status.get(name) for name in _KEPT}, tenant.data(), dict(tenant.listed())]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     stage: Stage,
     never_restarted: dict[str, NeverRestarted],
@@ -112,6 +112,8 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     run_helm(f"{upgrade.rstrip()} --force-conflicts{values}", stage.world, program=helm.program)
     stage.installation.wait_until_ready()
     assert _image(stage) == _NEXT
+    tested = helm.on(stage.cluster.kubeconfig, "test", RELEASE, "--logs", "--timeout=3m")
+    assert "a replica is the leader" in tested
     lasting.edit_grant(comment="a field of the next version")
     assert _state(lasting) == before
 

@@ -264,3 +264,18 @@ def test_an_unknown_model_is_a_mistake_of_the_caller(tenant: Tenant) -> None:
         "ValidationException",
         "The provided model identifier is invalid.",
     )
+
+
+def test_the_sdk_counts_tokens_in_both_forms(tenant: Tenant) -> None:
+    """A permission of its own is needed; exactly one form may be set."""
+    count = allow("bedrock:CountTokens")
+    tenant.cloud.put_role_policy(role=tenant.role_name, name="count", document=count)
+    runtime = tenant.client("bedrock-runtime", credentials=tenant.session())
+    converse = {"messages": [{"role": "user", "content": [{"text": "one two three"}]}]}
+    body = json.dumps(converse).encode()
+    for form in ({"converse": converse}, {"invokeModel": {"body": body}}):
+        assert runtime.count_tokens(modelId=MODEL, input=form)["inputTokens"] == 3
+    denied = tenant.session(Policy=json.dumps(allow("bedrock:InvokeModel")))
+    limited = tenant.client("bedrock-runtime", credentials=denied)
+    status, code, _ = refusal(limited.count_tokens, modelId=MODEL, input={"converse": converse})
+    assert (status, code) == (403, "AccessDeniedException")

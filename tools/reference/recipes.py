@@ -93,8 +93,8 @@ def recipes_page() -> str:
         (
             "A recipe is a folder with manifests that you can apply: the identity, the grant, and"
             " the consumer's own object, with as few changes as possible. Replace the role and the"
-            " Region with yours. To print the policies that the role needs, run"
-            " `keywright explain -f examples/recipes/NAME`."
+            " Region with yours, and the models in `allowedModels` if you use other ones. To print"
+            " the policies that the role needs, run `keywright explain -f examples/recipes/NAME`."
         ),
         "",
         (

@@ -59,6 +59,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   verbs: [create]
 {{- end }}
 
+{{/* The kubelet expands KUBERNETES_SERVICE_HOST: the API server is in the cluster. */}}
+{{- define "keywright.proxyVariables" -}}
+{{- with .Values.proxy }}
+{{- if or .https .http }}
+{{- with .https }}
+- name: HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .http }}
+- name: HTTP_PROXY
+  value: {{ . | quote }}
+{{- end }}
+- name: NO_PROXY
+  value: {{ printf "%s,%s" "$(KUBERNETES_SERVICE_HOST),localhost,.svc,.cluster.local" .noProxy | trimSuffix "," | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The port of a URL: the explicit one, or the default of its scheme. */}}
+{{- define "keywright.portOfUrl" -}}
+{{- $url := urlParse . }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
+{{- $port | default (eq $url.scheme "https" | ternary "443" "80") }}
+{{- end }}
+
+{{/* JSON, so that ports of the list and of the proxy are compared as numbers. */}}
+{{- define "keywright.egressPorts" -}}
+{{- $ports := list }}
+{{- range .Values.networkPolicy.egressPorts }}
+{{- $ports = append $ports (int .) }}
+{{- end }}
+{{- range compact (list .Values.proxy.https .Values.proxy.http) }}
+{{- $ports = append $ports (include "keywright.portOfUrl" . | int) }}
+{{- end }}
+{{- uniq $ports | toJson }}
+{{- end }}
+
 {{- define "keywright.arguments" -}}
 - run
 - --metrics-auth={{ .Values.operator.metricsAuth }}

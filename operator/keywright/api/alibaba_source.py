@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from keywright.api.schema import (
     KeyIdentity,
+    Listed,
     Marker,
     Policy,
     Region,
@@ -13,6 +14,7 @@ from keywright.api.schema import (
     SecretReference,
     ServiceAccountReference,
     SpecStruct,
+    Text,
     fields_of,
 )
 
@@ -62,11 +64,11 @@ class RamRoleArn(SpecStruct, frozen=True):
     """A RAM role, assumed with a static access key."""
 
     secret_ref: SecretReference
-    role_arn: str
-    role_session_name: str | None = None
+    role_arn: Text
+    role_session_name: Text | None = None
     role_session_expiration: str | None = None
     policy: Policy | None = None
-    external_id: str | None = None
+    external_id: Text | None = None
 
     def key_identity(self) -> KeyIdentity:
         """The role and its session restrictions."""
@@ -76,7 +78,7 @@ class RamRoleArn(SpecStruct, frozen=True):
 class EcsRamRole(SpecStruct, frozen=True):
     """The RAM role of the node, from the instance metadata service."""
 
-    role_name: str | None = None
+    role_name: Text | None = None
     disable_imds_v1: bool = True
 
     def key_identity(self) -> KeyIdentity:
@@ -92,9 +94,9 @@ class OidcRoleArn(SpecStruct, frozen=True):
     """
 
     service_account_ref: ServiceAccountReference
-    oidc_provider_arn: str
-    role_arn: str | None = None
-    role_session_name: str | None = None
+    oidc_provider_arn: Text
+    role_arn: Text | None = None
+    role_session_name: Text | None = None
     role_session_expiration: str | None = None
     policy: Policy | None = None
 
@@ -109,7 +111,7 @@ class OidcRoleArn(SpecStruct, frozen=True):
 class CredentialsUri(SpecStruct, frozen=True):
     """A URI that returns credentials; the operator has a list of allowed URIs."""
 
-    uri: str
+    uri: Text
 
     def key_identity(self) -> KeyIdentity:
         """The URI."""
@@ -129,7 +131,7 @@ class AlibabaBearer(SpecStruct, frozen=True):
 class RsaKeyPair(SpecStruct, frozen=True):
     """A session obtained with an RSA key pair."""
 
-    public_key_id: str
+    public_key_id: Text
     private_key_secret_ref: SecretKeyReference
     session_expiration: str | None = None
 
@@ -146,9 +148,9 @@ class Profile(SpecStruct, frozen=True):
 
     secret_ref: SecretReference
     service_account_ref: ServiceAccountReference | None = None
-    key: str | None = None
+    key: Text | None = None
     format: ProfileFormat = ProfileFormat.CLI_CONFIG
-    name: str | None = None
+    name: Text | None = None
 
     @property
     def file(self) -> str:
@@ -171,11 +173,11 @@ class DefaultChain(Marker, frozen=True):
 class AlibabaHop(SpecStruct, frozen=True):
     """One role of a chain, assumed with the credentials of the previous hop."""
 
-    role_arn: str
-    role_session_name: str | None = None
+    role_arn: Text
+    role_session_name: Text | None = None
     role_session_expiration: str | None = None
     policy: Policy | None = None
-    external_id: str | None = None
+    external_id: Text | None = None
 
     def key_identity(self) -> KeyIdentity:
         """The role and its session restrictions."""
@@ -207,7 +209,7 @@ class AlibabaSource(SpecStruct, frozen=True):
     """An identity in Alibaba Cloud, and the role chain that starts from it."""
 
     region_id: Region
-    sts_endpoint: str | None = None
+    sts_endpoint: Text | None = None
     connect_timeout: str | None = None
     read_timeout: str | None = None
     access_key: AlibabaAccessKey | None = None
@@ -220,7 +222,7 @@ class AlibabaSource(SpecStruct, frozen=True):
     rsa_key_pair: RsaKeyPair | None = None
     profile: Profile | None = None
     default_chain: DefaultChain | None = None
-    assume_roles: tuple[AlibabaHop, ...] = ()
+    assume_roles: Listed[AlibabaHop] = ()
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
+import msgspec
 from typing_extensions import override
 
 from keywright.api import checks
@@ -13,12 +14,21 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import API_GATEWAY_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.names import RESERVED_PREFIX, imitates_mark
-from keywright.api.schema import KeyIdentity, SecretKeyReference, SecretKeySource, SpecStruct
+from keywright.api.schema import (
+    KeyIdentity,
+    SecretKeyReference,
+    SecretKeySource,
+    SpecStruct,
+    Text,
+)
 
 # API Gateway allows thousands; a grant that is edited repeatedly must not use them up.
 _KEYS_PER_GRANT = 10
 _OVERLAP = "1d"
 _PROPAGATION = "2m"
+_MOST = 2**31 - 1
+_Rate: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 
 
 class QuotaPeriod(StrEnum):
@@ -29,33 +39,42 @@ class QuotaPeriod(StrEnum):
     MONTH = "MONTH"
 
 
+_LAST_DAYS = {QuotaPeriod.DAY: 0, QuotaPeriod.WEEK: 6, QuotaPeriod.MONTH: 27}
+
+
 class Throttle(SpecStruct, frozen=True):
     """Requests per second, and the burst."""
 
-    rate_limit: float | None = None
-    burst_limit: int | None = None
+    rate_limit: _Rate | None = None
+    burst_limit: _Count | None = None
 
 
 class Quota(SpecStruct, frozen=True):
     """The number of requests allowed in a period."""
 
-    limit: int
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
     period: QuotaPeriod
-    offset: int = 0
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        """The offset is a day of the period."""
+        last = _LAST_DAYS[self.period]
+        if self.offset > last:
+            raise ValueError(f"offset must be at most {last} for {self.period}")
 
 
 class ApiStage(SpecStruct, frozen=True):
     """A deployed stage of an API."""
 
-    api_id: str
-    stage: str
+    api_id: Text
+    stage: Text
     method_throttles: Mapping[str, Throttle] = {}
 
 
 class NewUsagePlan(SpecStruct, frozen=True):
     """A usage plan that is created for the key."""
 
-    name: str
+    name: Text
     api_stages: tuple[ApiStage, ...] = ()
     throttle: Throttle | None = None
     quota: Quota | None = None
@@ -64,8 +83,8 @@ class NewUsagePlan(SpecStruct, frozen=True):
 class UsagePlan(SpecStruct, frozen=True):
     """A usage plan: by ID, by name, or created for the key."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Text | None = None
+    name: Text | None = None
     create: NewUsagePlan | None = None
 
     def key_identity(self) -> KeyIdentity:
@@ -102,12 +121,12 @@ class ApiGatewayKey(KeySpec, frozen=True):
 
     usage_plan: UsagePlan
     additional_usage_plans: tuple[UsagePlan, ...] = ()
-    key_name: str | None = None
+    key_name: Text | None = None
     value_from: SecretKeySource | None = None
     csv_from: CsvSource | None = None
     propagation: str | None = None
-    customer_id: str | None = None
-    description: str | None = None
+    customer_id: Text | None = None
+    description: Text | None = None
     tags: Mapping[str, str] = {}
     enabled: bool = True
     rotate_every: str | None = None

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from keywright.api.errors import FieldError
 from keywright.api.schema import (
     KeyIdentity,
+    Listed,
     Marker,
     Policy,
     Region,
@@ -13,6 +14,7 @@ from keywright.api.schema import (
     SecretReference,
     ServiceAccountReference,
     SpecStruct,
+    Text,
     fields_of,
 )
 
@@ -30,10 +32,10 @@ class WebIdentity(SpecStruct, frozen=True):
     """
 
     service_account_ref: ServiceAccountReference
-    role_arn: str | None = None
-    session_name: str | None = None
+    role_arn: Text | None = None
+    session_name: Text | None = None
     session_duration: str | None = None
-    policy_arns: tuple[str, ...] = ()
+    policy_arns: Listed[Text] = ()
     policy: Policy | None = None
 
     @property
@@ -76,15 +78,15 @@ class Ambient(Marker, frozen=True):
 class AwsHop(SpecStruct, frozen=True):
     """One role of a chain, assumed with the credentials of the previous hop."""
 
-    role_arn: str
-    external_id: str | None = None
+    role_arn: Text
+    external_id: Text | None = None
     external_id_from: SecretKeySource | None = None
     session_duration: str | None = None
     session_tags: Mapping[str, str] = {}
     transitive_tag_keys: tuple[str, ...] = ()
-    source_identity: str | None = None
+    source_identity: Text | None = None
     policy: Policy | None = None
-    policy_arns: tuple[str, ...] = ()
+    policy_arns: Listed[Text] = ()
 
     def key_identity(self) -> KeyIdentity:
         """The role, its session restrictions, and the tags and source identity policies can use."""
@@ -105,11 +107,11 @@ class AwsSource(SpecStruct, frozen=True):
     """An identity in AWS, and the role chain that starts from it."""
 
     region: Region
-    sts_endpoint: str | None = None
+    sts_endpoint: Text | None = None
     web_identity: WebIdentity | None = None
     access_key: AwsAccessKey | None = None
     ambient: Ambient | None = None
-    assume_roles: tuple[AwsHop, ...] = ()
+    assume_roles: Listed[AwsHop] = ()
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import BEDROCK_FORMATS, Format, Variable
 from keywright.api.key_spec import ProbeMode
 from keywright.api.presigned_key import PRESIGNED_VARIABLES, PresignedKey
-from keywright.api.schema import KeyIdentity, Policy
+from keywright.api.schema import KeyIdentity, Listed, Policy, Text
 from keywright.api.user_key import KeyService, UserKey
 
 _LONGEST_PARTITION = "aws-us-gov"
@@ -58,7 +58,7 @@ class BedrockShortTermKey(PresignedKey, frozen=True):
     probe_modes: ClassVar = BEDROCK_PROBES
 
     endpoint: Endpoint = Endpoint.RUNTIME
-    allowed_models: tuple[str, ...] = ()
+    allowed_models: Listed[Text] = ()
 
     @property
     @override

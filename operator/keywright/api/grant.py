@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from sys import intern
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -19,10 +19,12 @@ from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
     KeyIdentity,
     LabelSelector,
+    Listed,
     NamespaceName,
     ObjectName,
     SecretKeyReference,
     SpecStruct,
+    Text,
 )
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, Window, parse_time
@@ -43,7 +45,7 @@ class SecretSpec(SpecStruct, frozen=True):
     """
 
     name: str | None = None
-    type: str = "Opaque"
+    type: Text = "Opaque"
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     formats: tuple[Format, ...] | None = None
@@ -97,15 +99,15 @@ class Renewal(SpecStruct, frozen=True):
     """
 
     before: str | None = None
-    windows: tuple[Window, ...] = ()
+    windows: Listed[Window] = ()
 
 
 class Probe(SpecStruct, frozen=True):
     """The probe of a new credential."""
 
     mode: ProbeMode = ProbeMode.NONE
-    model_id: str | None = None
-    url: str | None = None
+    model_id: Text | None = None
+    url: Text | None = None
     timeout: str = "60s"
 
     @property
@@ -134,8 +136,8 @@ class Workload(SpecStruct, frozen=True):
 class Rollout(SpecStruct, frozen=True):
     """Which workloads to restart after the Secret's data has changed, and how many at a time."""
 
-    restart: tuple[Workload, ...] = ()
-    batch_size: int = 5
+    restart: Listed[Workload] = ()
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     min_interval: str | None = None
 
 

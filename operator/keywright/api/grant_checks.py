@@ -11,7 +11,7 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import FORMATS_OF_PROVIDER, PREVIOUS_KEY_ENTRY, Format, Variable
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, Renewal, Rollout, SecretSpec
 from keywright.api.key_spec import ProbeMode
-from keywright.api.keys import Key, KeyKind, SessionCredentials
+from keywright.api.keys import Key, KeyKind
 from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX
 from keywright.api.source import CredentialSource
 from keywright.api.times import window_problems
@@ -148,10 +148,11 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldErro
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
     key = grant.key
-    needs_session = isinstance(key, SessionCredentials) or bool(key.session_policies)
-    if needs_session and source.spec.aws is not None:
+    if needed or not key.needs_session:
+        return
+    if source.spec.aws is not None:
         yield from _session_of_aws(key, aws=source.spec.aws, name=name)
-    if isinstance(key, SessionCredentials) and source.spec.alibaba_cloud is not None:
+    if source.spec.alibaba_cloud is not None:
         yield from _session_of_alibaba(key, alibaba=source.spec.alibaba_cloud, name=name)
 
 
@@ -166,16 +167,17 @@ def _session_of_aws(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldErr
     if not aws.assume_roles and aws.web_identity is None:
         way = "accessKey" if aws.access_key is not None else "ambient"
         yield FieldError(
-            f"spec.{key.kind}" if isinstance(key, SessionCredentials) else field,
+            f"spec.{key.kind}" if key.is_session else field,
             f"source {name} has aws.{way} and assumes no role, and AWS has no session for that:"
             " set assumeRoles in the source",
         )
         return
-    if isinstance(key, SessionCredentials):
+    policy = key.session_policy
+    if policy is not None:
         # The spec does not tell which STS receives it; for that of AWS, some letters are escaped.
         place = f"spec.{key.kind}.policy"
-        if not any(checks.session_policy(place, key.policy)):
-            yield from checks.session_policy(place, key.policy, latin=True)
+        if not any(checks.session_policy(place, policy)):
+            yield from checks.session_policy(place, policy, latin=True)
     place, own = aws.session_policies
     if key.is_scoped:
         yield from _scoping(key, aws=aws, name=name)
@@ -198,33 +200,29 @@ def _scoping(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldError]:
         )
 
 
-def _session_of_alibaba(
-    key: SessionCredentials, *, alibaba: AlibabaSource, name: str
-) -> Iterator[FieldError]:
+def _session_of_alibaba(key: Key, *, alibaba: AlibabaSource, name: str) -> Iterator[FieldError]:
     """Allow options only for a role session, which accepts one policy."""
-    if key.policy_arns:
+    if "policyArns" in key.session_policies:
         yield FieldError(
-            "spec.sessionCredentials.policyArns",
+            f"spec.{key.kind}.policyArns",
             "session policies by ARN are AWS's alone: use policy",
         )
     if key.is_scoped:
         yield FieldError(
-            "spec.sessionCredentials.scopedSession", "is for sources with aws only: remove it"
+            f"spec.{key.kind}.scopedSession", "is for sources with aws only: remove it"
         )
-    requested = [
-        field for field, set_ in (("duration", key.duration), ("policy", key.policy)) if set_
-    ]
+    requested = [field for field in ("duration", "policy") if field in key.session_options]
     unsupported = [field for field in requested if field not in alibaba.session_asks]
     if unsupported:
         yield FieldError(
-            f"spec.sessionCredentials.{unsupported[0]}",
+            f"spec.{key.kind}.{unsupported[0]}",
             f"source {name} assumes no role, and only a role's session takes one: remove it, or set"
             " assumeRoles in the source",
         )
     place, own = alibaba.session_policy
-    if key.policy is not None and own is not None:
+    if "policy" in key.session_policies and own is not None:
         yield FieldError(
-            "spec.sessionCredentials.policy",
+            f"spec.{key.kind}.policy",
             f"source {name} limits its sessions by alibabaCloud.{place} already, and STS takes one"
             " policy: remove it here, or name a source without one",
         )

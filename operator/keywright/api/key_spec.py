@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from keywright.api.errors import FieldError
 from keywright.api.formats import Format, Variable
-from keywright.api.schema import KeyIdentity, SecretKeyReference, SpecStruct
+from keywright.api.schema import KeyIdentity, Policy, SecretKeyReference, SpecStruct
 from keywright.api.source import CredentialSource, Provider
 
 _ONE_VALUE: Final = frozenset({Variable.API_KEY.value})
@@ -51,7 +51,8 @@ class KeySpec(SpecStruct, frozen=True):
     key. `formats` and `variables`: those that the values provide. `environment`: the variables of
     the format DotEnv. `probe_modes`: the probes that support the key. `is_bearer`: a header has the
     prefix "Bearer ". `is_managed`: the keys stay in the cloud until they are deleted.
-    `is_regional`: the key is valid in one region, which is part of its identity.
+    `is_regional`: the key is valid in one region, which is part of its identity. `is_session`: the
+    key is the session itself.
     """
 
     kind: ClassVar[str]
@@ -64,6 +65,7 @@ class KeySpec(SpecStruct, frozen=True):
     is_bearer: ClassVar[bool] = True
     is_managed: ClassVar[bool] = False
     is_regional: ClassVar[bool] = False
+    is_session: ClassVar[bool] = False
 
     def field_errors(self) -> Iterator[FieldError]:
         """Return errors of the fields that the schema cannot detect."""
@@ -119,6 +121,21 @@ class KeySpec(SpecStruct, frozen=True):
     def session_policies(self) -> tuple[str, ...]:
         """The fields that limit the session of the key; empty if any session will do."""
         return ()
+
+    @property
+    def session_options(self) -> tuple[str, ...]:
+        """The fields that the session of the key needs: policies, and others such as a duration."""
+        return self.session_policies
+
+    @property
+    def session_policy(self) -> Policy | None:
+        """The policy that is sent to STS as the user wrote it."""
+        return None
+
+    @property
+    def needs_session(self) -> bool:
+        """Whether the source must have a session of its own for the key."""
+        return self.is_session or bool(self.session_policies)
 
     @property
     def is_scoped(self) -> bool:

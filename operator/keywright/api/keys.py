@@ -22,7 +22,13 @@ from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
-from keywright.api.schema import KeyIdentity, Policy, SpecStruct
+from keywright.api.schema import (
+    KeyIdentity,
+    Listed,
+    Policy,
+    SpecStruct,
+    Text,
+)
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.user_key import UserKey
 
@@ -65,10 +71,11 @@ class SessionCredentials(KeySpec, frozen=True):
     }
     probe_modes: ClassVar = frozenset({ProbeMode.IDENTITY})
     is_bearer: ClassVar = False
+    is_session: ClassVar = True
 
     duration: str | None = None
     policy: Policy | None = None
-    policy_arns: tuple[str, ...] = ()
+    policy_arns: Listed[Text] = ()
     scoped_session: bool = False
 
     @classmethod
@@ -91,6 +98,18 @@ class SessionCredentials(KeySpec, frozen=True):
     def is_scoped(self) -> bool:
         """The field `scopedSession`."""
         return self.scoped_session
+
+    @property
+    @override
+    def session_options(self) -> tuple[str, ...]:
+        """The duration, and the fields that limit the session."""
+        return ("duration", *self.session_policies) if self.duration else self.session_policies
+
+    @property
+    @override
+    def session_policy(self) -> Policy | None:
+        """The policy of the session."""
+        return self.policy
 
     @property
     def duration_seconds(self) -> int | None:

@@ -16,7 +16,13 @@ from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec
-from keywright.api.schema import KeyIdentity, Policy, Region
+from keywright.api.schema import (
+    KeyIdentity,
+    Listed,
+    Policy,
+    Region,
+    Text,
+)
 
 PRESIGNED_VARIABLES: Final = COMMON_VARIABLES | {
     Variable.API_KEY,
@@ -34,7 +40,7 @@ class PresignedKey(KeySpec, frozen=True):
     region: Region | None = None
     duration: str = "12h"
     policy: Policy | None = None
-    policy_arns: tuple[str, ...] = ()
+    policy_arns: Listed[Text] = ()
     scoped_session: bool = False
 
     @property

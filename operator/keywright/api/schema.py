@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 
 Policy: TypeAlias = Mapping[str, Any]
 """An IAM or RAM policy document, as the user wrote it."""
 
+_T = TypeVar("_T")
+Listed: TypeAlias = Annotated[tuple[_T, ...], msgspec.Meta(min_length=1)]
+"""A list that has items if it is set: an empty one would look like a limit, and be none."""
+
 KeyIdentity: TypeAlias = dict[str, Any]
 """The facts that identify a key, as JSON; if they are equal, the key does not change."""
+
+Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+"""A text that is not empty: an empty one would be sent to a cloud, or count as absent."""
 
 ObjectName: TypeAlias = Annotated[
     str,
@@ -66,7 +73,7 @@ class SecretKeyReference(SpecStruct, frozen=True):
     """A reference to one key of a Secret in the object's namespace."""
 
     name: ObjectName
-    key: str
+    key: Text
 
 
 class SecretKeySource(SpecStruct, frozen=True):
@@ -79,7 +86,7 @@ class ServiceAccountReference(SpecStruct, frozen=True):
     """A reference to a ServiceAccount in the object's namespace, and the audience of its token."""
 
     name: ObjectName
-    audiences: tuple[str, ...] = ()
+    audiences: Listed[Text] = ()
 
 
 class Marker(SpecStruct, frozen=True):
@@ -98,9 +105,15 @@ class LabelOperator(StrEnum):
 class LabelExpression(SpecStruct, frozen=True):
     """One requirement of a label selector."""
 
-    key: str
+    key: Text
     operator: LabelOperator
     values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what the API server refuses: NotIn without values would select everything."""
+        takes_values = self.operator in (LabelOperator.IN, LabelOperator.NOT_IN)
+        if takes_values != bool(self.values):
+            raise ValueError("In and NotIn need values, Exists and DoesNotExist take none")
 
 
 class LabelSelector(SpecStruct, frozen=True):

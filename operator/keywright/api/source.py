@@ -7,7 +7,13 @@ from functools import partial
 
 from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
-from keywright.api.schema import KeyIdentity, LabelSelector, SpecStruct
+from keywright.api.schema import (
+    KeyIdentity,
+    LabelSelector,
+    Listed,
+    NamespaceName,
+    SpecStruct,
+)
 
 
 class Provider(StrEnum):
@@ -20,7 +26,7 @@ class Provider(StrEnum):
 class AllowedNamespaces(SpecStruct, frozen=True):
     """The other namespaces that may use a source."""
 
-    names: tuple[str, ...] = ()
+    names: Listed[NamespaceName] = ()
     selector: LabelSelector | None = None
 
 

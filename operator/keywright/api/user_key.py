@@ -7,8 +7,9 @@ services": a user has at most two for each service.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
+import msgspec
 from typing_extensions import override
 
 from keywright.api import checks
@@ -16,7 +17,7 @@ from keywright.api.checks import HOUR
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.key_spec import KeySpec, ManagedKeyPolicy
-from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct
+from keywright.api.schema import KeyIdentity, Listed, Policy, Region, SpecStruct, Text
 from keywright.api.times import parse_time
 
 CREDENTIALS_PER_USER: Final = 2
@@ -42,11 +43,11 @@ class KeyService:
 class IamUser(SpecStruct, frozen=True):
     """The IAM user that owns a long-term key."""
 
-    name: str
+    name: Text
     create: bool = True
-    path: str | None = None
+    path: Text | None = None
     tags: Mapping[str, str] = {}
-    permissions_boundary: str | None = None
+    permissions_boundary: Text | None = None
 
 
 class UserKey(KeySpec, frozen=True, kw_only=True):
@@ -55,11 +56,11 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
     is_managed: ClassVar = True
 
     user: IamUser
-    policy_arns: tuple[str, ...] | None = None
+    policy_arns: tuple[Text, ...] | None = None
     inline_policies: Mapping[str, Policy] = {}
-    allowed_source_cidrs: tuple[str, ...] = ()
+    allowed_source_cidrs: Listed[str] = ()
     not_after: str | None = None
-    expires_after_days: int | None = None
+    expires_after_days: Annotated[int, msgspec.Meta(ge=1, le=36600)] | None = None
     rotate_every: str | None = None
     overlap: str | None = None
     exclusive: bool = False

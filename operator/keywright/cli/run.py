@@ -37,15 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Return 0 after a signal; a broken watch restarts in place and does not return."""
     gc.disable()  # imports create objects that stay: searching them takes a tenth of the start
-    # only here, so that the other commands do not import kopf and the SDKs
-    from keywright.controller import process  # noqa: PLC0415
+    try:
+        # only here, so that the other commands do not import kopf and the SDKs
+        from keywright.controller import process  # noqa: PLC0415
 
-    set_up_logging(level=options.log_level, form=options.log_format)
-    if options.traces == OTLP:
-        _check_traces()
-    # Objects that are loaded by now exist until the process ends: the collector can skip them.
-    gc.freeze()
-    gc.enable()
+        set_up_logging(level=options.log_level, form=options.log_format)
+        if options.traces == OTLP:
+            _check_traces()
+        # Objects that are loaded by now exist until the process ends: the collector can skip them.
+        gc.freeze()
+    finally:
+        gc.enable()
     gc.set_threshold(_COLLECT_EVERY, 20, 100)
     began = time.monotonic()
     with asyncio.Runner() as runner:

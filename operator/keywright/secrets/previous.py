@@ -7,7 +7,6 @@ hash of both, by which the value is recognized when the Secret is written again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from keywright.api.formats import Variable
 from keywright.api.grant import ApiKeyGrant
@@ -26,15 +25,13 @@ class PreviousKey:
 
 def uses_previous(grant: ApiKeyGrant) -> bool:
     """Whether the layout of the Secret has the previous value."""
-    return not grant.is_bulk_import and _use_it(tuple(grant.own_data.values()))
-
-
-@lru_cache(maxsize=256)
-def _use_it(texts: tuple[str, ...]) -> bool:
-    return any(map(_uses_it, texts))
+    return not grant.is_bulk_import and any(map(_uses_it, grant.own_data.values()))
 
 
 def _uses_it(text: str) -> bool:
+    if Variable.PREVIOUS_API_KEY.value not in text:
+        # Nearly every template: it need not be parsed.
+        return False
     try:
         return Variable.PREVIOUS_API_KEY in parse_template(text).variables
     except TemplateError:

@@ -97,12 +97,18 @@ class Upstream:
         return self.origin.startswith("http:")
 
 
-# Amazon Bedrock User Guide, "API keys" and "Inference endpoints".
+# Amazon Bedrock User Guide, "API keys" and "Inference endpoints". The operations are those of
+# botocore's model `bedrock-runtime`, but for the bidirectional stream, which needs HTTP/2.
 _BEDROCK_RUNTIME: Final = (
     "/model/*/converse",
     "/model/*/converse-stream",
+    "/model/*/count-tokens",
     "/model/*/invoke",
     "/model/*/invoke-with-response-stream",
+    "/async-invoke",
+    "/async-invoke/*",
+    "/guardrail/*/version/*/apply",
+    "/guardrail-checks/invoke",
     "/openai/v1/**",
     "/anthropic/**",
 )

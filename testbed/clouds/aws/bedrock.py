@@ -6,6 +6,8 @@ Paths and formats are those of botocore's models `bedrock-runtime` and `bedrock`
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -93,6 +95,22 @@ def _said(call: Invocation) -> str:
 def _usage(said: str, answer: str) -> dict[str, int]:
     usage = {"inputTokens": len(said.split()), "outputTokens": len(answer.split())}
     return usage | {"totalTokens": sum(usage.values())}
+
+
+def _count_tokens(call: Invocation) -> Response:
+    """CountTokens of botocore's model: exactly one of two forms; as many tokens as words.
+
+    [U] the message of the refusal.
+    """
+    match call.body.get("input"):
+        case {"converse": dict(converse), **rest} if not rest:
+            said = _said(dataclasses.replace(call, body=converse))
+        case {"invokeModel": {"body": str(encoded)}, **rest} if not rest:
+            body = json.loads(base64.b64decode(encoded))
+            said = _said(dataclasses.replace(call, body=body))
+        case _:
+            raise CloudError("ValidationException", "Set one of converse and invokeModel in input.")
+    return json_response({"inputTokens": _usage(said, "")["inputTokens"]})
 
 
 def _converse(call: Invocation) -> Response:
@@ -194,6 +212,13 @@ RUNTIME = Plane(
             path=re.compile(r"/model/(?P<model>[^/]+)/invoke"),
             permission=always("bedrock:InvokeModel"),
             answer=lambda call: anthropic_v1.message(call.body),  # other models have other bodies
+        ),
+        Operation(
+            action="CountTokens",
+            method="POST",
+            path=re.compile(r"/model/(?P<model>[^/]+)/count-tokens"),
+            permission=always("bedrock:CountTokens"),
+            answer=_count_tokens,
         ),
         Operation(
             action="ConverseStream",

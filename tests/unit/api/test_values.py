@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keywright.api.durations import format_duration, parse_duration, parse_percent
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time, parse_time
+from tests.unit.api.samples import grant
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,18 @@ def test_secrets_are_equal_by_value_and_never_to_text() -> None:
     assert Sensitive("a") != "a"
     with pytest.raises(TypeError, match="unhashable"):
         hash(Sensitive("a"))
+
+
+def test_a_kind_says_whether_it_needs_a_session() -> None:
+    """The checks with the source ask the kind, and know none of them by name."""
+    arn = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
+    found = {
+        "session": grant(bedrockShortTermKey=None, sessionCredentials={"duration": "1h"}).key,
+        "limited": grant(bedrockShortTermKey={"policyArns": [arn]}).key,
+        "plain": grant().key,
+    }
+    assert {name: (key.needs_session, key.session_options) for name, key in found.items()} == {
+        "session": (True, ("duration",)),
+        "limited": (True, ("policyArns",)),
+        "plain": (False, ()),
+    }

@@ -67,6 +67,7 @@ INSTALLATIONS = (
         ("without-aggregated-roles",),
         ("--set", "aggregateUserRoles=false"),
     ),
+    Installation("policies", (".", "policies"), ("--set", "policies.enabled=true")),
     Installation(
         "tokens of any ServiceAccount",
         (".", "tokens-of-any-serviceaccount"),
@@ -123,7 +124,7 @@ def test_the_chart_is_of_the_version_of_the_project() -> None:
     assert chart["appVersion"] == chart["version"]
     deployment = yaml.safe_load((MANIFESTS / "operator" / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"keywright:{chart['version']}"
+    assert container["image"] == f"registry.keywright.dev/keywright:{chart['version']}"
 
 
 def _deployment(documents: list[Document]) -> Document:
@@ -294,7 +295,7 @@ def test_a_digest_is_what_counts(helm: Helm) -> None:
     """An image by digest has no tag."""
     digest = f"sha256:{'a' * 64}"
     (container,) = _pod(helm, "--set", f"image.digest={digest}")["spec"]["containers"]
-    assert container["image"] == f"keywright@{digest}"
+    assert container["image"] == f"registry.keywright.dev/keywright@{digest}"
 
 
 def test_crds_may_be_left_to_others_or_go_with_the_release(helm: Helm) -> None:
@@ -379,7 +380,109 @@ def test_messages_lead_to_where_the_documentation_is_published(
     assert settings(parser("run").parse_args(container["args"])).docs_url == url
 
 
+PROXY = """
+proxy:
+  https: http://proxy.example.com:3128
+  http: http://proxy.example.com
+  noProxy: 10.0.0.0/8
+caBundle: {configMap: trust, key: ca.pem}
+extraVolumes: [{name: tls, secret: {secretName: tls}}]
+extraVolumeMounts: [{name: tls, mountPath: /etc/tls}]
+"""
+
+
+def test_a_proxy_and_its_certificate_authority_can_be_set(helm: Helm, tmp_path: Path) -> None:
+    """The API server is not requested through the proxy, and the policy allows its ports."""
+    values = tmp_path / "values.yaml"
+    values.write_text(PROXY)
+    rendered = helm.render("--values", values)
+    spec = _deployment(rendered)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    assert variables["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+    assert variables["HTTP_PROXY"] == "http://proxy.example.com"
+    assert variables["NO_PROXY"] == (
+        "$(KUBERNETES_SERVICE_HOST),localhost,.svc,.cluster.local,10.0.0.0/8"
+    )
+    assert variables["AWS_CA_BUNDLE"] == variables["SSL_CERT_FILE"] == "/etc/keywright/ca/ca.pem"
+    assert [each["name"] for each in container["volumeMounts"]] == ["ca-bundle", "tls"]
+    assert [each["name"] for each in spec["volumes"]] == ["ca-bundle", "tls"]
+    assert _egress_ports(rendered) == [53, 53, 443, 6443, 3128, 80]
+
+
+def _egress_ports(rendered: list[Document]) -> list[int]:
+    (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
+    return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_pod_identity_reaches_its_agent_and_no_other_service_of_the_node(helm: Helm) -> None:
+    """Port 80 of its two addresses; the instance metadata service stays blocked."""
+    rendered = helm.render("--set", "networkPolicy.podIdentity=true")
+    (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
+    (anywhere, agent) = policy["spec"]["egress"]
+    assert "to" not in anywhere
+    assert 80 not in [port["port"] for port in anywhere["ports"]]
+    assert [peer["ipBlock"]["cidr"] for peer in agent["to"]] == [
+        "169.254.170.23/32",
+        "fd00:ec2::23/128",
+    ]
+    assert agent["ports"] == [{"protocol": "TCP", "port": 80}]
+
+
+def test_policies_can_be_chosen_and_their_lists_set(helm: Helm) -> None:
+    """The parameters are read from the namespace of the release."""
+    done = helm.run(
+        *("template", "keywright", CHART, "--namespace", "platform", "--skip-tests"),
+        *("--set", "policies.enabled=true,policies.include={endpoints}"),
+        *("--set", "policies.endpoints={sts.example.com,.internal.example.com}"),
+    )
+    rendered = [each for each in yaml.safe_load_all(done.stdout) if each]
+    policies = [each for each in rendered if each["kind"].startswith("ValidatingAdmission")]
+    assert {each["metadata"]["name"] for each in policies} == {"keywright-endpoints"}
+    (binding,) = (each for each in policies if each["kind"].endswith("Binding"))
+    assert binding["spec"]["paramRef"]["namespace"] == "platform"
+    (parameters,) = (
+        each
+        for each in rendered
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "keywright-policies"
+    )
+    assert parameters["metadata"]["namespace"] == "platform"
+    assert parameters["data"]["endpoints"] == "sts.example.com\n.internal.example.com\n"
+    assert "keywright-system" not in json.dumps(policies)
+
+
+def test_the_test_pod_is_no_pod_of_the_operator(helm: Helm) -> None:
+    """Services, policies and disruption budgets select the operator's pods by their label."""
+    created = helm.render_test("--set", "image.tag=1.2", "--set", "image.pullSecrets={pull}")
+    assert [each["kind"] for each in created] == [
+        *("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Pod"),
+    ]
+    pod = created[-1]
+    assert pod["metadata"]["labels"]["app.kubernetes.io/name"] != "keywright"
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == "registry.keywright.dev/keywright:1.2"
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    options = parser("check").parse_args(container["args"])
+    assert options.wait
+    for each in created:
+        policy = each["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+        assert policy == "before-hook-creation,hook-succeeded"
+
+
+def test_each_set_of_values_for_chart_testing_says_what_it_is_for() -> None:
+    """`make check` lints the chart with each of them."""
+    found = sorted((CHART / "ci").glob("*-values.yaml"))
+    assert len(found) >= 6
+    for path in found:
+        assert path.read_text().startswith("# "), path
+        assert yaml.safe_load(path.read_text()), path
+
+
 REFUSED = (
+    ("proxy.https=proxy:3128", "at '/proxy/https': 'proxy:3128' does not match"),
+    ("caBundle.configMap=Trust", "at '/caBundle/configMap': 'Trust' does not match"),
+    ("policies.include={all}", "at '/policies/include/0': value must be one of"),
+    ("policies.endpoints={https://x}", "at '/policies/endpoints/0': 'https://x' does not match"),
     ("replica=3", "additional properties 'replica' not allowed"),
     ("replicas=0", "at '/replicas': minimum: got 0, want 1"),
     ("replicas=null", "missing property 'replicas'"),
@@ -412,6 +515,14 @@ REFUSED = (
     ("docsUrl=docs.example", "at '/docsUrl': 'docs.example' does not match"),
     ("monitoring.runbookUrl=docs", "at '/monitoring/runbookUrl': 'docs' does not match"),
 )
+
+
+def test_a_variable_is_set_once(helm: Helm) -> None:
+    """An entry of extraEnv beside proxy or caBundle would be ambiguous."""
+    message = helm.refused(
+        *("--set", "proxy.https=http://proxy:3128", "--set", "extraEnv[0].name=NO_PROXY")
+    )
+    assert "extraEnv: NO_PROXY is set by the chart: use either" in message
 
 
 @pytest.mark.parametrize(("setting", "words"), REFUSED, ids=[setting for setting, _ in REFUSED])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import botocore.session
 import pytest
 
 from keywright.sidecar.proxy_rules import (
@@ -31,6 +34,9 @@ def _bedrock() -> Upstream:
         "/model/anthropic.claude-3-5-sonnet-20240620-v1%3A0/converse",
         "/model/anthropic.claude-3-5-sonnet-20240620-v1:0/invoke-with-response-stream",
         _PROFILE,
+        "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens",
+        "/async-invoke/arn%3Aaws%3Abedrock%3Aus-west-2%3A1234%3Aasync-invoke%2Fabc",
+        "/guardrail/gr-1/version/DRAFT/apply",
         "/openai/v1/chat/completions",
         "/openai/v1/models?limit=2&after=a%20b",
         "/anthropic/v1/messages?beta=true",
@@ -39,6 +45,24 @@ def _bedrock() -> Upstream:
 def test_paths_of_bedrock_are_forwarded_as_they_are(target: str) -> None:
     """Encoded colons and slashes of model IDs stay encoded."""
     assert forwarded_target(target, _bedrock()) == target
+
+
+_NEEDS_HTTP_2 = {"InvokeModelWithBidirectionalStream"}
+
+
+def test_every_operation_of_the_runtime_is_forwarded() -> None:
+    """Those of botocore's model that accept a bearer token: a new one fails until it is decided."""
+    model = botocore.session.get_session().get_service_model("bedrock-runtime")
+    assert "smithy.api#httpBearerAuth" in model.metadata["auth"]
+    refused = set()
+    for name in model.operation_names:
+        path = re.sub(r"\{\w+\}", "x", model.operation_model(name).http["requestUri"])
+        try:
+            forwarded_target(path, _bedrock())
+        except RefusedError:
+            refused.add(name)
+    assert refused == _NEEDS_HTTP_2
+    assert model.operation_model(*_NEEDS_HTTP_2).has_event_stream_input
 
 
 @pytest.mark.parametrize(

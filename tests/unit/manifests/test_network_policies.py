@@ -1,0 +1,69 @@
+"""The example for Cilium: the hosts that the operator calls, and no others."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from keywright.api.partitions import service_host
+from tests.cluster.commands import kustomized
+from tests.unit.api.samples import ROOT
+
+_FOLDER = ROOT / "examples" / "network-policies" / "cilium"
+_REGION = "eu-central-1"
+
+
+def _policy() -> Any:
+    return yaml.safe_load((_FOLDER / "ciliumnetworkpolicy.yaml").read_text())["spec"]
+
+
+def _allows(host: str) -> bool:
+    """As Cilium matches: a star is any characters of one label."""
+    (names,) = (rule["toFQDNs"] for rule in _policy()["egress"] if "toFQDNs" in rule)
+    patterns = [each.get("matchName") or each["matchPattern"] for each in names]
+    return any(
+        re.fullmatch(re.escape(pattern).replace(r"\*", "[a-z0-9-]*"), host) for pattern in patterns
+    )
+
+
+@pytest.mark.parametrize("service", ["sts", "iam", "apigateway", "bedrock", "bedrock-runtime"])
+def test_the_hosts_of_aws_are_allowed(service: str) -> None:
+    """Regional ones, and those without a region."""
+    assert _allows(service_host(service, region=_REGION)) or _allows(f"{service}.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "sts.amazonaws.com",
+        "iam.amazonaws.com",
+        "vpce-0123-abcd.sts.eu-central-1.vpce.amazonaws.com",
+        "abc123.execute-api.eu-central-1.amazonaws.com",
+        "sts.aliyuncs.com",
+        "sts.cn-hangzhou.aliyuncs.com",
+        "sts-vpc.ap-southeast-1.aliyuncs.com",
+    ],
+)
+def test_other_hosts_of_the_clouds_are_allowed(host: str) -> None:
+    """Global, private and regional endpoints."""
+    assert _allows(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "tenant.s3.amazonaws.com", "iam.amazonaws.com.example.com"]
+)
+def test_no_other_host_is_allowed(host: str) -> None:
+    """Neither the internet, nor the storage of the same cloud."""
+    assert not _allows(host)
+
+
+def test_it_takes_the_place_of_the_shipped_policy() -> None:
+    """Policies are additive, and the shipped one allows port 443 of any address."""
+    kinds = [each["kind"] for each in kustomized(_FOLDER)]
+    assert kinds.count("CiliumNetworkPolicy") == 1
+    assert "NetworkPolicy" not in kinds
+    ports = [port for rule in _policy()["egress"] for port in rule.get("toPorts", [])]
+    assert {port["port"] for each in ports for port in each["ports"]} == {"53", "443"}

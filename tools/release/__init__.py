@@ -1,0 +1,1 @@
+"""Check and build a release: `make release VERSION=x.y.z`."""
