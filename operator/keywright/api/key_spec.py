@@ -143,6 +143,11 @@ class KeySpec(SpecStruct, frozen=True):
         return False
 
     @property
+    def service_title(self) -> str:
+        """The name of the service that accepts the key, for keys of an IAM user."""
+        return ""
+
+    @property
     def owner_description(self) -> str:
         """What owns a managed key in the cloud, such as an IAM user, in a few words."""
         return ""

@@ -30,6 +30,7 @@ from keywright.api.schema import (
     Text,
 )
 from keywright.api.source import CredentialSource, Provider
+from keywright.api.user_key import UserKey
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
 
@@ -202,3 +203,5 @@ KEY_TYPES: Final[Mapping[KeyKind, type[Key]]] = {
 """The kinds of key."""
 MANAGED_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if key.is_managed)
 """The kinds whose keys stay in the cloud until they are deleted."""
+USER_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if issubclass(key, UserKey))
+"""The kinds whose keys belong to IAM users."""

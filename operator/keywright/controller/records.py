@@ -18,6 +18,7 @@ import msgspec
 
 from keywright.api.checks import MAX_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
+from keywright.api.keys import USER_KINDS
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,
@@ -302,8 +303,11 @@ def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _holder(spec: Mapping[str, Any]) -> str:
-    user = _mapping(_mapping(spec.get("bedrockLongTermKey")).get("user"))
-    return intern(str(user.get("name") or ""))
+    for kind in USER_KINDS:
+        if kind in spec:
+            user = _mapping(_mapping(spec[kind]).get("user"))
+            return intern(str(user.get("name") or ""))
+    return ""
 
 
 def packed(body: Mapping[str, Any]) -> bytes:

@@ -27,6 +27,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keywright.api.errors import Failure, FailureClass
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import PendingCreate
 from keywright.planning.key_check import checked
 from keywright.planning.key_ownership import (
@@ -201,7 +202,7 @@ def _before_creating(mint: Issue, state: GrantState, *, now: datetime) -> Step:
     unknown = [key.id for key in here if key.id not in spared]
     if unknown and grant.managed.exclusive:
         return Remove((unknown[0],))
-    return Fail(_no_room(unknown, most=grant.managed.most))
+    return Fail(_no_room(unknown, grant=grant))
 
 
 def _free_quota(key_id: str, state: GrantState, *, now: datetime) -> Step:
@@ -222,15 +223,18 @@ def _in_use(state: GrantState) -> str | None:
     return state.status.key_id
 
 
-def _no_room(unknown: list[str], *, most: int) -> Failure:
+def _no_room(unknown: list[str], *, grant: ApiKeyGrant) -> Failure:
+    assert grant.managed is not None
+    field = f"spec.{grant.kind}"
     return Failure(
-        f"the IAM user has {most} keys for Amazon Bedrock already, all that IAM allows, and"
+        f"the IAM user has {grant.managed.most} keys for {grant.key.service_title} already, all"
+        " that IAM allows, and"
         f" this grant does not know {', '.join(unknown) or 'any of them'}.",
         kind=FailureClass.QUOTA,
         reason="KeyLimitReached",
-        field="spec.bedrockLongTermKey.user",
+        field=f"{field}.user",
         remedy=(
-            "Delete one of them, name another user, or set spec.bedrockLongTermKey.exclusive to"
-            " true: the older one is then removed."
+            f"Delete one of them, name another user, or set {field}.exclusive to true: the older"
+            " one is then removed."
         ),
     )

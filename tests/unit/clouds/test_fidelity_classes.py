@@ -70,7 +70,7 @@ def _classified(row: Row) -> Failure:
     error = aws_error(code, message, status=int(row.status[:3]))
     match row.service:
         case "iam":
-            return failure_from_iam(error, user="chat")
+            return failure_from_iam(error, user="chat", field="spec.bedrockLongTermKey")
         case "apigateway":
             return failure_from_gateway(error)
         case "alibaba-sts":
@@ -121,7 +121,7 @@ def test_a_refused_time_is_a_clock_fault_and_no_wrong_key(code: str, message: st
     error = aws_error(code, message, status=403)
     for failure in (
         failure_from_key(error, secret="cloud-key", field="key"),
-        failure_from_iam(error, user="chat"),
+        failure_from_iam(error, user="chat", field="spec.bedrockLongTermKey"),
         failure_from_gateway(error),
     ):
         assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "ClockSkew")
@@ -174,7 +174,9 @@ def test_a_retry_after_that_is_no_number_of_seconds_does_no_harm(value: str) -> 
 )
 def test_codes_of_iam_that_only_an_edit_cures(code: str) -> None:
     """They name the field; without a remedy the grant would retry in silence."""
-    failure = failure_from_iam(aws_error(code, "words"), user="chat")
+    failure = failure_from_iam(
+        aws_error(code, "words"), user="chat", field="spec.bedrockLongTermKey"
+    )
     assert failure.kind is FailureClass.CONFIGURATION
     assert failure.field.startswith("spec.bedrockLongTermKey")
     assert failure.remedy

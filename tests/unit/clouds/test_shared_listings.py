@@ -13,14 +13,13 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from keywright.api.api_gateway_key import ApiGatewayKey
-from keywright.api.bedrock_keys import BedrockLongTermKey
+from keywright.api.bedrock_keys import BEDROCK, BedrockLongTermKey
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
-from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.iam.ownership import SERVICE
+from keywright.clouds.aws.iam.user_keys import UserKeys
 from keywright.clouds.aws.tags import TAG
 from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
@@ -72,7 +71,7 @@ class Cloud(BotoClients):
             name = str(request["UserName"])
             page, rest = [n for n in numbers if name == f"user-{n}"], []
             first = 0
-        assert request["ServiceName"] == SERVICE
+        assert request["ServiceName"] == BEDROCK.name
         items = [
             {
                 "UserName": f"user-{n}",
@@ -130,12 +129,12 @@ def _grant(number: int, **spec: Any) -> ApiKeyGrant:
     return replace(found, name=f"grant-{number}")
 
 
-def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys, str]:
+def _keys(kind: str, number: int, edge: Any) -> tuple[UserKeys | GatewayKeys, str]:
     if kind == "iam":
         user = {"name": f"user-{number}"}
         made = _grant(number, bedrockLongTermKey={"user": user, "rotateEvery": "7d"})
         assert isinstance(made.key, BedrockLongTermKey)
-        long_term = LongTermKeys(made.key, made, source(), bare(), edge)
+        long_term = UserKeys(made.key, made, source(), bare(), edge)
         return long_term, f"{_ACCOUNT}/user-{number}/ACCA{number}"
     made = _grant(number, apiGatewayKey={"usagePlan": {"id": "p"}})
     assert isinstance(made.key, ApiGatewayKey)

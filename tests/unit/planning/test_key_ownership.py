@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.errors import FailureClass
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy, GrantIdentity
 from keywright.api.keys import KeyKind
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
+from keywright.api.user_key import IamUser
 from keywright.planning.decide import decide
 from keywright.planning.key_ownership import (
     checked_by_listing,

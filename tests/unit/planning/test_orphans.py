@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.keys import KeyKind
+from keywright.api.user_key import IamUser
 from keywright.planning.orphans import Orphan, Ref, orphan, unparsed_orphan
 from keywright.planning.state import ObjectRef
 from tests.unit.api.samples import grant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from keywright.api.keys import KeyKind
+from keywright.api.keys import USER_KINDS, KeyKind
 from keywright.cli.auditing.findings import Finding, Kind, Known, Reason, parts_of
 from keywright.clouds.aws.marked_resources import GatewayListing, IamListing
 from keywright.cluster.operator_state import CONFIG_MAP
@@ -20,7 +20,7 @@ def entry_findings(
     """The entries of the list of keys that could not be revoked, whose key is gone."""
     for name, entry in entries.items():
         account, second, third = parts_of(entry.key_id)
-        if entry.kind == KeyKind.BEDROCK_LONG_TERM_KEY and account in accounts:
+        if entry.kind in USER_KINDS and account in accounts:
             exists = accounts[account].has_credential(second, third)
         elif entry.kind == KeyKind.API_GATEWAY_KEY and (account, second) in regions:
             exists = any(key.name == third for key in regions[account, second].keys)
@@ -34,7 +34,7 @@ def entry_findings(
             reason=Reason.STALE_ENTRY,
             kind=Kind.ENTRY,
             account=account,
-            region="" if entry.kind == KeyKind.BEDROCK_LONG_TERM_KEY else second,
+            region="" if entry.kind in USER_KINDS else second,
             name=name,
             grant=f"{entry.grant.namespace}/{entry.grant.name}",
             detail=f"{CONFIG_MAP} lists key {entry.key_id}, which does not exist",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from keywright.api.keys import KeyKind
+from keywright.api.keys import KEY_TYPES, USER_KINDS, KeyKind
 from keywright.api.status import GrantStatus
+from keywright.api.user_key import UserKey
 from keywright.clouds.aws.tags import owner_tag
 
 # IAM may list a new key this late; as in `planning.key_check`.
@@ -37,6 +38,7 @@ class GrantFacts:
     bulk: bool
     enabled: bool
     user: str
+    service: str
     plan_names: frozenset[str]
     plan_ids: frozenset[str]
     made_plans: frozenset[str]
@@ -66,10 +68,9 @@ def facts_of(body: Mapping[str, Any]) -> GrantFacts:
     metadata, spec = body["metadata"], _mapping(body.get("spec"))
     status = GrantStatus.parse(body.get("status"))
     kind = KeyKind(status.kind) if status.kind in set(KeyKind) else None
-    iam, gateway = (
-        _mapping(spec.get(each.value))
-        for each in (KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY)
-    )
+    of_user = next((each for each in USER_KINDS if each in spec), None)
+    iam = _mapping(spec.get(of_user)) if of_user is not None else {}
+    gateway = _mapping(spec.get(KeyKind.API_GATEWAY_KEY))
     plans = [_mapping(each) for each in (gateway.get("usagePlan"), *_list(gateway))]
     reference = _mapping(spec.get("sourceRef"))
     namespace, name = str(metadata["namespace"]), str(metadata["name"])
@@ -88,11 +89,19 @@ def facts_of(body: Mapping[str, Any]) -> GrantFacts:
         bulk="csvFrom" in gateway,
         enabled=gateway.get("enabled") is not False,
         user=str(_mapping(iam.get("user")).get("name", "")),
+        service="" if of_user is None else _service(of_user, iam),
         plan_names=_texts(plan.get("name") for plan in plans),
         plan_ids=_texts(plan.get("id") for plan in plans),
         made_plans=_texts(_mapping(plan.get("create")).get("name") for plan in plans),
         secret=status.secret_name or str(_mapping(spec.get("secret")).get("name") or name),
     )
+
+
+def _service(kind: KeyKind, spec: Mapping[str, Any]) -> str:
+    """The name in IAM of the service whose keys a grant issues."""
+    key_type = KEY_TYPES[kind]
+    assert issubclass(key_type, UserKey)
+    return key_type.service_name_in(spec)
 
 
 def _is_region(parts: list[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keywright.api.keys import KeyKind
+from keywright.api.keys import USER_KINDS
 from keywright.cli.auditing.findings import (
     Finding,
     Kind,
@@ -17,7 +17,6 @@ from keywright.cli.auditing.findings import (
     words,
 )
 from keywright.cli.auditing.grants import GrantFacts
-from keywright.clouds.aws.iam.ownership import SERVICE
 from keywright.clouds.aws.marked_resources import IamListing, MarkedUser
 
 
@@ -27,7 +26,7 @@ def iam_findings(account: str, listing: IamListing, known: Known) -> Iterator[Fi
         if known.is_ours(user.marks):
             yield from _UserFindings(account, user, known).all()
     for grant in known.grants.values():
-        if grant.kind is KeyKind.BEDROCK_LONG_TERM_KEY:
+        if grant.kind in USER_KINDS:
             yield from _missing_credential(account, listing, grant, known)
 
 
@@ -78,7 +77,7 @@ class _UserFindings:
                 reason = Reason.NO_GRANT if issued else Reason.FOREIGN_KEY
                 yield self._credential(credential.id, key_id, reason, removable=issued)
             elif not self.known.knows(grant, key_id):
-                exclusive = grant.exclusive and credential.service == SERVICE
+                exclusive = grant.exclusive and credential.service == grant.service
                 ours = issued or exclusive
                 if not (ours or user.is_created):
                     continue

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from keywright.api.alibaba_source import AlibabaSource, OidcRoleArn, RamRoleArn, RsaKeyPair
 from keywright.api.aws_source import AwsSource
-from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.durations import parse_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.presigned_key import PresignedKey
 from keywright.api.source import CredentialSource
+from keywright.api.user_key import UserKey
 
 _DEFAULT = timedelta(hours=1)
 _CHAINED = timedelta(hours=1)
@@ -24,7 +24,7 @@ def key_lifetime(grant: ApiKeyGrant, *, source: CredentialSource | None) -> time
     if isinstance(key, PresignedKey):
         requested = timedelta(seconds=key.duration_seconds)
         return requested if session is None else min(requested, session)
-    if isinstance(key, BedrockLongTermKey):
+    if isinstance(key, UserKey):
         days = key.expires_after_days
         return None if days is None else timedelta(days=min(days, 36_600))
     if isinstance(key, SessionCredentials):

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.durations import format_duration, parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.presigned_key import PresignedKey
 from keywright.api.sensitive import Sensitive
+from keywright.api.user_key import UserKey
 from keywright.cli.findings import Finding
 from keywright.cli.inventory import GrantEntry, SourceEntry
 from keywright.cli.linting import rules
@@ -57,7 +57,7 @@ def _rotation(entry: GrantEntry) -> Iterator[Finding]:
         return
     field = f"spec.{kind}.rotateEvery"
     key = entry.spec.key
-    days = key.expires_after_days if isinstance(key, BedrockLongTermKey) else None
+    days = key.expires_after_days if isinstance(key, UserKey) else None
     if managed.rotate_seconds is not None:
         if managed.rotate_seconds > _LONGEST_ROTATION.total_seconds():
             yield finding(

@@ -16,10 +16,10 @@ from keywright.clouds.aws.api_gateway import permissions as api_gateway
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import permissions as bedrock
 from keywright.clouds.aws.bedrock import short_term
-from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.claude_platform import short_term as claude_short_term
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.iam import permissions as iam
+from keywright.clouds.aws.iam.user_keys import UserKeys
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.aws.kinds import Attempt, IssuedKind, ManagedKind
@@ -62,7 +62,7 @@ IDENTITIES: dict[type, OpenSession] = {
 }
 MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
     KeyKind.BEDROCK_LONG_TERM_KEY: ManagedKind(
-        LongTermKeys, iam.permissions, boundary=bedrock.boundary, probe=probe_bedrock
+        UserKeys, iam.permissions, boundary=bedrock.boundary, probe=probe_bedrock
     ),
     KeyKind.API_GATEWAY_KEY: ManagedKind(GatewayKeys, api_gateway.permissions),
 }

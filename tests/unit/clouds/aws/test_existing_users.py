@@ -14,7 +14,7 @@ from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
-from keywright.clouds.aws.bedrock.long_term import LongTermKeys
+from keywright.clouds.aws.iam.user_keys import UserKeys
 from keywright.clouds.aws.tags import CLUSTER_TAG, CREATED_TAG, GRANT_ID_TAG, KEYS_TAG, TAG
 from keywright.clouds.interfaces import Evidence
 from keywright.planning.key_ownership import grant_to_revoke
@@ -37,6 +37,7 @@ class _Iam:
     path: str = "/"
     tags: dict[str, str] = field(default_factory=dict)
     ids: list[str] = field(default_factory=lambda: [_CREDENTIAL])
+    of_other_services: tuple[str, ...] = ()
     calls: list[str] = field(default_factory=list)
     exceptions: Any = field(default_factory=lambda: SimpleNamespace(ClientError=LookupError))
 
@@ -48,6 +49,8 @@ class _Iam:
     def list_service_specific_credentials(self, **request: Any) -> dict[str, Any]:
         """Those of ci-bot."""
         ids = self.ids if request["UserName"] == "ci-bot" else []
+        if "ServiceName" not in request:
+            ids = [*ids, *self.of_other_services]
         items = [{"ServiceSpecificCredentialId": each, "CreateDate": NOON} for each in ids]
         return {"ServiceSpecificCredentials": items}
 
@@ -87,7 +90,7 @@ def _body(**user: Any) -> dict[str, Any]:
     return grant_body(bedrockShortTermKey=None, bedrockLongTermKey=key)
 
 
-def _keys(iam: _Iam, body: dict[str, Any], *, deleting: bool = False) -> LongTermKeys:
+def _keys(iam: _Iam, body: dict[str, Any], *, deleting: bool = False) -> UserKeys:
     """The keys of the grant, of which the one of ci-bot is proved."""
     found = parse_grant(body)
     if deleting:
@@ -96,7 +99,7 @@ def _keys(iam: _Iam, body: dict[str, Any], *, deleting: bool = False) -> LongTer
     assert isinstance(found, ApiKeyGrant)
     assert isinstance(found.key, BedrockLongTermKey)
     identity = GrantIdentity(grant_id="id", cluster_id="here")
-    return LongTermKeys(
+    return UserKeys(
         found.key,
         replace(found, identity=identity, deleting=deleting),
         source(),
@@ -220,3 +223,17 @@ async def test_a_user_of_an_earlier_version_gets_the_tag() -> None:
     iam = _Iam("/keywright/")
     await _keys(iam, _body(create=True)).prepare(frozenset())
     assert iam.tags[CREATED_TAG] == "true"
+
+
+@pytest.mark.parametrize("others", [(), ("ACCAOTHEREXAMPLE1",)])
+async def test_a_created_user_stays_while_it_has_keys_of_other_services(
+    others: tuple[str, ...],
+) -> None:
+    """Other grants can use the user with `create: false`; IAM would refuse to delete it."""
+    iam = _Iam(tags=_CREATED, path="/keywright/", of_other_services=others)
+    assert (
+        await _keys(iam, _body(create=True), deleting=True).remove((_KEY_ID,), and_holder=True)
+        == ()
+    )
+    assert iam.ids == []
+    assert ("delete_user" in iam.calls) is not bool(others)

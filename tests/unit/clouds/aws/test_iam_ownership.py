@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keywright.api.bedrock_keys import BEDROCK
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.clouds.aws.iam import user as iam_user
@@ -55,7 +56,7 @@ def _user(**tags: str) -> dict[str, Any]:
 
 def _users(made: ApiKeyGrant, *proven: str) -> UserOwnership:
     ids = frozenset(f"{_ACCOUNT}/{_USER}/{each}" for each in proven)
-    return UserOwnership(made, _ACCOUNT, Evidence(ids))
+    return UserOwnership(made, _ACCOUNT, Evidence(ids), BEDROCK)
 
 
 _HERE = {CLUSTER_TAG: "here", GRANT_ID_TAG: "id"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
@@ -13,21 +13,22 @@ NO_SUCH_ENTITY = "NoSuchEntity"
 ACCESS_DENIED = "AccessDenied"
 ALREADY_EXISTS = "EntityAlreadyExists"
 
-_FIELD = "spec.bedrockLongTermKey"
-
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The handling of one error of IAM: by its code, and by words of its message if not empty."""
+    """The handling of one error of IAM: by its code, and by words of its message if not empty.
+
+    The field of `row` is below that of the key.
+    """
 
     code: str
     words: str
     row: ErrorRow
 
 
-_USER = f"{_FIELD}.user"
+_KEY, _USER = "", ".user"
 _RETRY, _CONFIGURATION = FailureClass.TRANSIENT, FailureClass.CONFIGURATION
-_POLICY_ARNS = f"{_FIELD}.policyArns"
+_POLICY_ARNS = ".policyArns"
 _AWS_SERVICE = (
     "AWS does not offer API keys of this service in this account or partition: use"
     " spec.bedrockShortTermKey, or an account that has them."
@@ -57,9 +58,9 @@ _ROWS: Final = (
             "Use fewer or shorter policies or tags, or have the quota of the account raised.",
         ),
     ),
-    _Row(NO_SUCH_ENTITY, "is supported", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
-    _Row("NotSupportedService", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
-    _Row("ServiceNotSupported", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row(NO_SUCH_ENTITY, "is supported", ErrorRow(_CONFIGURATION, _KEY, _AWS_SERVICE)),
+    _Row("NotSupportedService", "", ErrorRow(_CONFIGURATION, _KEY, _AWS_SERVICE)),
+    _Row("ServiceNotSupported", "", ErrorRow(_CONFIGURATION, _KEY, _AWS_SERVICE)),
     _Row(
         NO_SUCH_ENTITY,
         "not attachable",
@@ -106,15 +107,15 @@ _ROWS: Final = (
     _Row(
         "MalformedPolicyDocument",
         "",
-        ErrorRow(_CONFIGURATION, f"{_FIELD}.inlinePolicies", "Correct the policy."),
+        ErrorRow(_CONFIGURATION, ".inlinePolicies", "Correct the policy."),
     ),
     _Row(
         "ValidationError",
         "credentialAgeDays",
-        ErrorRow(_CONFIGURATION, f"{_FIELD}.expiresAfterDays", "Set 1 to 36600 days."),
+        ErrorRow(_CONFIGURATION, ".expiresAfterDays", "Set 1 to 36600 days."),
     ),
-    _Row("ValidationError", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
-    _Row("InvalidInput", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
+    _Row("ValidationError", "", ErrorRow(_CONFIGURATION, _KEY, _CORRECT)),
+    _Row("InvalidInput", "", ErrorRow(_CONFIGURATION, _KEY, _CORRECT)),
 )
 
 
@@ -123,8 +124,8 @@ def iam_code(error: Exception) -> str:
     return code_and_message(error)[0]
 
 
-def failure_from_iam(error: Exception, *, user: str) -> Failure:
-    """The failure for a call about a user.
+def failure_from_iam(error: Exception, *, user: str, field: str = "") -> Failure:
+    """The failure for a call about a user; `field` is that of the key, if there is a grant.
 
     Only an error response proves that nothing was done.
     """
@@ -146,7 +147,8 @@ def failure_from_iam(error: Exception, *, user: str) -> Failure:
         )
     row = next((row for row in _ROWS if row.code == code and row.words in message), None)
     if row is not None:
-        known = row.row.failure(code, message, service="AWS IAM")
+        placed = replace(row.row, field=f"{field}{row.row.field}" if field else "")
+        known = placed.failure(code, message, service="AWS IAM")
         known.no_side_effect = True
         return known
     failure = failure_from_session(error)
@@ -154,7 +156,7 @@ def failure_from_iam(error: Exception, *, user: str) -> Failure:
     return failure
 
 
-def no_such_user(name: str, *, created: bool) -> Failure:
+def no_such_user(name: str, *, created: bool, field: str) -> Failure:
     """The failure for a missing user: transient if Keywright creates it, otherwise an error."""
     if created:
         return Failure(
@@ -167,13 +169,15 @@ def no_such_user(name: str, *, created: bool) -> Failure:
         f"there is no IAM user {name}.",
         kind=FailureClass.CONFIGURATION,
         reason="UserNotFound",
-        field=f"{_FIELD}.user.name",
+        field=f"{field}.user.name",
         remedy="Create it, name another one, or set user.create to true.",
         no_side_effect=True,
     )
 
 
-def not_our_user(name: str, *, owner: str, unsure: bool = False, existing: bool = False) -> Failure:
+def not_our_user(
+    name: str, *, owner: str, field: str, unsure: bool = False, existing: bool = False
+) -> Failure:
     """The failure for an existing user that was not provably created for this grant.
 
     `unsure`: its tag names a grant of this name, but no cluster. `existing`: it has the tags of
@@ -197,7 +201,7 @@ def not_our_user(name: str, *, owner: str, unsure: bool = False, existing: bool 
         f"the IAM user {name} {whose}; it was left alone.",
         kind=FailureClass.CONFIGURATION,
         reason="UserNotOurs",
-        field=f"{_FIELD}.user",
+        field=f"{field}.user",
         remedy=remedy,
         no_side_effect=True,
     )

@@ -6,10 +6,11 @@ import base64
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import RESERVED_PREFIX
+from keywright.api.user_key import KeyService
 from keywright.clouds.answer_values import CREDENTIAL_ID, text
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import ACCESS_DENIED, iam_code
@@ -17,9 +18,6 @@ from keywright.clouds.aws.iam.user import User
 from keywright.clouds.aws.tags import CREATED_TAG, TAG, Owned, OwnerMark
 from keywright.clouds.interfaces import Evidence
 from keywright.planning.key_ownership import owned_by_another_cluster
-
-SERVICE: Final = "bedrock.amazonaws.com"
-_PREFIX: Final = "ABSK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,7 @@ class UserOwnership:
     grant: ApiKeyGrant
     account: str
     evidence: Evidence
+    service: KeyService
 
     @property
     def mark(self) -> OwnerMark:
@@ -52,9 +51,9 @@ class UserOwnership:
         if owned is not Owned.UNSURE or not self.mark.identity.cluster_id:
             return True
         name = user["UserName"]
-        items = client.list_service_specific_credentials(UserName=name, ServiceName=SERVICE)[
-            "ServiceSpecificCredentials"
-        ]
+        items = client.list_service_specific_credentials(
+            UserName=name, ServiceName=self.service.name
+        )["ServiceSpecificCredentials"]
         ids = {self.id_of(name, item) for item in items}
         return not ids or bool(ids & self.evidence.proven) or any(map(self.has_value, items))
 
@@ -116,13 +115,15 @@ class UserOwnership:
     def has_value(self, item: Any) -> bool:
         """Whether a listed credential has the value that the Secret is known to hold.
 
-        The value is `ABSK` and the base64 of alias and secret, separated by a colon.
+        The value is the prefix of the service, and the base64 of alias, colon and secret.
         """
         value, alias = self.evidence.value, item.get("ServiceCredentialAlias")
         if value is None or not alias:
             return False
         try:
-            text = base64.b64decode(value.reveal().removeprefix(_PREFIX), validate=True).decode()
+            text = base64.b64decode(
+                value.reveal().removeprefix(self.service.prefix), validate=True
+            ).decode()
         except ValueError:
             return False
         return hmac.compare_digest(text.partition(":")[0].encode(), str(alias).encode())

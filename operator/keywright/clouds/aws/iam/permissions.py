@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from keywright.api.bedrock_keys import BedrockLongTermKey
+from keywright.api.user_key import UserKey
 from keywright.clouds.aws.iam.user import DEFAULT_PATH, managed_policies
 from keywright.clouds.aws.place import Place
 from keywright.clouds.policy_statements import statement
 
 
-def permissions(keys: Sequence[tuple[BedrockLongTermKey, Place]]) -> Iterator[dict[str, Any]]:
+def permissions(keys: Sequence[tuple[UserKey, Place]]) -> Iterator[dict[str, Any]]:
     """The least for creation, edits, rotation and deletion; users of one path are one group."""
-    groups: dict[tuple[str, str, str], list[BedrockLongTermKey]] = {}
+    groups: dict[tuple[str, str, str], list[UserKey]] = {}
     places: dict[tuple[str, str, str], Place] = {}
     for key, place in keys:
         boundary = key.user.permissions_boundary or ""
@@ -24,7 +24,7 @@ def permissions(keys: Sequence[tuple[BedrockLongTermKey, Place]]) -> Iterator[di
         yield from _of_users(members, places[group])
 
 
-def _of_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
+def _of_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]:
     if not keys[0].user.create:
         yield from _existing_users(keys, place)
         return
@@ -73,10 +73,10 @@ def _of_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict
         ],
         users,
     )
-    yield from _keys_of(users)
+    yield from _keys_of(users, keys)
 
 
-def _existing_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
+def _existing_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]:
     """Users that Keywright neither creates nor changes; their path is not in the manifests."""
     users = [arn for key in keys for arn in _in_any_path(key, place)]
     seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
@@ -84,19 +84,22 @@ def _existing_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterato
     tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
     if tagged:
         yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
-    yield from _keys_of(users)
+    yield from _keys_of(users, keys)
 
 
-def _in_any_path(key: BedrockLongTermKey, place: Place) -> tuple[str, str]:
+def _in_any_path(key: UserKey, place: Place) -> tuple[str, str]:
     """A user in the path `/` and in any other path, without users whose name ends like this one."""
     name = key.user.name
     return place.arn("iam", f"user/{name}"), place.arn("iam", f"user/*/{name}")
 
 
-def _keys_of(users: str | list[str]) -> Iterator[dict[str, Any]]:
-    service = {"iam:ServiceSpecificCredentialServiceName": "bedrock.amazonaws.com"}
+def _keys_of(users: str | list[str], keys: Sequence[UserKey]) -> Iterator[dict[str, Any]]:
+    names = sorted({key.service.name for key in keys})
+    titles = {key.service.title.rpartition(" ")[2] for key in keys}
+    word = titles.pop() if len(titles) == 1 else "Service"
+    service = {"iam:ServiceSpecificCredentialServiceName": names[0] if len(names) == 1 else names}
     yield statement(
-        "CreateBedrockKeysOnly",
+        f"Create{word}KeysOnly",
         ["iam:CreateServiceSpecificCredential"],
         users,
         condition={"StringEquals": service},

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from keywright.api.bedrock_keys import BedrockLongTermKey, IamUser
+from keywright.api.user_key import IamUser, UserKey
 from keywright.clouds.aws.iam.errors import (
     ACCESS_DENIED,
     ALREADY_EXISTS,
@@ -34,8 +34,6 @@ from keywright.clouds.aws.tags import (
 DEFAULT_PATH: Final = "/keywright/"
 RESTRICTIONS: Final = "keywright-restrictions"
 _TAG_VALUE_LIMIT: Final = 256
-_DEFAULT_POLICY: Final = "AmazonBedrockLimitedAccess"
-_USE_OF_KEYS: Final = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]
 
 User = Mapping[str, Any]
 
@@ -99,7 +97,7 @@ def note_keys(client: Any, user: User, key_ids: Iterable[str], *, tags: Mapping[
 
 def prepare(
     client: Any,
-    key: BedrockLongTermKey,
+    key: UserKey,
     *,
     mark: OwnerMark,
     is_ours: Callable[[User], bool],
@@ -112,13 +110,14 @@ def prepare(
     """
     wanted = key.user
     found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
-    user = found or _create(client, wanted, mark=mark)
+    field = f"spec.{key.kind}"
+    user = found or _create(client, wanted, mark=mark, field=field)
     path = wanted.path or DEFAULT_PATH
     if found is not None and not (is_ours(found) and is_created(found, path=path)):
         owner = tags_of(found).get(TAG, "")
         ours = owner == mark.owner
         existing = ours and not is_created(found, path=path)
-        raise not_our_user(wanted.name, owner=owner, unsure=ours, existing=existing)
+        raise not_our_user(wanted.name, owner=owner, field=field, unsure=ours, existing=existing)
     tags = dict(wanted.tags) | mark.tags() | {CREATED_TAG: "true"}
     if is_left(user, mark=mark):
         # Its keys were retained: this grant has not issued them.
@@ -143,6 +142,12 @@ def prepare(
         client.delete_user_policy(UserName=wanted.name, PolicyName=name)
 
 
+def has_credentials(client: Any, name: str) -> bool:
+    """Whether the user has service-specific credentials of any service."""
+    answer = client.list_service_specific_credentials(UserName=name)
+    return bool(answer["ServiceSpecificCredentials"])
+
+
 def delete_user(client: Any, name: str) -> None:
     """Delete a user of the grant, in the order that IAM requires; its keys must be deleted."""
     for arn in _attached(client, name):
@@ -152,14 +157,14 @@ def delete_user(client: Any, name: str) -> None:
     _unless_gone(client, partial(client.delete_user, UserName=name))
 
 
-def managed_policies(key: BedrockLongTermKey, *, partition: str) -> tuple[str, ...]:
+def managed_policies(key: UserKey, *, partition: str) -> tuple[str, ...]:
     """The policies to attach; by default AWS's own policy for such keys."""
     if key.policy_arns is not None:
         return key.policy_arns
-    return (f"arn:{partition}:iam::aws:policy/{_DEFAULT_POLICY}",)
+    return (f"arn:{partition}:iam::aws:policy/{key.service.default_policy}",)
 
 
-def inline_policies(key: BedrockLongTermKey) -> dict[str, Any]:
+def inline_policies(key: UserKey) -> dict[str, Any]:
     """The inline policies, including the one for CIDRs and expiry."""
     found: dict[str, Any] = {name: dict(policy) for name, policy in key.inline_policies.items()}
     statements = []
@@ -167,29 +172,30 @@ def inline_policies(key: BedrockLongTermKey) -> dict[str, Any]:
         statements.append(
             _deny(
                 "UseFromTheseAddressesOnly",
+                key,
                 {"NotIpAddress": {"aws:SourceIp": sorted(key.allowed_source_cidrs)}},
             )
         )
     if key.not_after is not None:
         statements.append(
-            _deny("UseUntil", {"DateGreaterThan": {"aws:CurrentTime": key.not_after}})
+            _deny("UseUntil", key, {"DateGreaterThan": {"aws:CurrentTime": key.not_after}})
         )
     if statements:
         found[RESTRICTIONS] = {"Version": "2012-10-17", "Statement": statements}
     return found
 
 
-def _deny(sid: str, condition: Mapping[str, Any]) -> dict[str, Any]:
+def _deny(sid: str, key: UserKey, condition: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "Sid": sid,
         "Effect": "Deny",
-        "Action": _USE_OF_KEYS,
+        "Action": list(key.service.bearer_actions),
         "Resource": "*",
         "Condition": dict(condition),
     }
 
 
-def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
+def _create(client: Any, wanted: IamUser, *, mark: OwnerMark, field: str) -> User:
     tags = dict(wanted.tags) | mark.tags() | {CREATED_TAG: "true"}
     request: dict[str, Any] = {
         "UserName": wanted.name,
@@ -202,7 +208,7 @@ def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
         user: User = client.create_user(**request)["User"]
     except client.exceptions.ClientError as error:
         if iam_code(error) == ALREADY_EXISTS:
-            raise no_such_user(wanted.name, created=True) from None
+            raise no_such_user(wanted.name, created=True, field=field) from None
         raise
     return user
 

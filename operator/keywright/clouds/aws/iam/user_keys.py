@@ -1,4 +1,4 @@
-"""Amazon Bedrock long-term API keys: service-specific credentials of an IAM user.
+"""Long-term API keys of any service: service-specific credentials of an IAM user.
 
 The ID of a key is `<account>/<user>/<credential>`: sufficient to delete it, whatever the spec says
 then.
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
+from keywright.api.user_key import UserKey
 from keywright.clouds.answer_values import (
     BEDROCK_SECRET,
     CREDENTIAL_ID,
@@ -34,7 +34,7 @@ from keywright.clouds.aws.iam.errors import (
     iam_code,
     no_such_user,
 )
-from keywright.clouds.aws.iam.ownership import SERVICE, UserOwnership, parts
+from keywright.clouds.aws.iam.ownership import UserOwnership, parts
 from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
@@ -48,10 +48,10 @@ _Listing = Mapping[str, Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class LongTermKeys:
+class UserKeys:
     """The keys of one grant, with one session; implements `interfaces.ManagedKeys`."""
 
-    key: BedrockLongTermKey
+    key: UserKey
     grant: ApiKeyGrant
     source: CredentialSource
     session: Session
@@ -100,7 +100,7 @@ class LongTermKeys:
         if account != self._account:
             return None
         every = await self.context.listings.get(
-            ("iam", account), lambda: self._run(self._all_of_account)
+            ("iam", account, self._service), lambda: self._run(self._all_of_account)
         )
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
@@ -112,7 +112,7 @@ class LongTermKeys:
     async def create(self, intent: Intent) -> IssuedKey:
         """Create a key, by one call that is never repeated; IAM generates its value."""
         del intent
-        request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
+        request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": self._service}
         if self.key.expires_after_days is not None:
             request["CredentialAgeDays"] = self.key.expires_after_days
         answer = await self._run(
@@ -169,7 +169,7 @@ class LongTermKeys:
     def _all_of_account(self, client: Any) -> _Listing | None:
         """All active keys by users, in pages; None if only single users may be listed."""
         found: dict[str, Counter[str]] = {}
-        request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
+        request: dict[str, Any] = {"AllUsers": True, "ServiceName": self._service}
         try:
             while True:
                 answer = client.list_service_specific_credentials(**request)
@@ -185,7 +185,9 @@ class LongTermKeys:
 
     def _all_of_user(self, client: Any, user: str) -> _Listing:
         try:
-            answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
+            answer = client.list_service_specific_credentials(
+                UserName=user, ServiceName=self._service
+            )
         except client.exceptions.ClientError as error:
             if iam_code(error) == NO_SUCH_ENTITY:
                 return {}
@@ -214,7 +216,9 @@ class LongTermKeys:
         if not own and not marked and not self._users.is_proved(user):
             return []
         try:
-            answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
+            answer = client.list_service_specific_credentials(
+                UserName=user, ServiceName=self._service
+            )
         except client.exceptions.ClientError as error:
             if iam_code(error) not in {NO_SUCH_ENTITY, ACCESS_DENIED}:
                 raise
@@ -293,7 +297,8 @@ class LongTermKeys:
             return
         keys = self._listed(client, user)
         if self._is_created(found):
-            if not keys:
+            # Grants for other services can use the user, with `create: false`.
+            if not keys and not iam_user.has_credentials(client, user):
                 iam_user.delete_user(client, user)
         elif not any(key.marked for key in keys):
             self._users.untag(client, iam_user.find(client, user, path=self._path))
@@ -322,12 +327,20 @@ class LongTermKeys:
 
     # ---- naming
 
+    @property
+    def _field(self) -> str:
+        return f"spec.{self.key.kind}"
+
     def _is_created(self, user: iam_user.User) -> bool:
         return iam_user.is_created(user, path=self._path)
 
     @property
     def _users(self) -> UserOwnership:
-        return UserOwnership(self.grant, self._account, self.evidence)
+        return UserOwnership(self.grant, self._account, self.evidence, self.key.service)
+
+    @property
+    def _service(self) -> str:
+        return self.key.service.name
 
     @property
     def _account(self) -> str:
@@ -355,5 +368,5 @@ class LongTermKeys:
             )
         except Exception as error:
             if iam_code(error) == NO_SUCH_ENTITY and "user with name" in str(error):
-                raise no_such_user(user.name, created=user.create) from None
-            raise failure_from_iam(error, user=user.name) from None
+                raise no_such_user(user.name, created=user.create, field=self._field) from None
+            raise failure_from_iam(error, user=user.name, field=self._field) from None
