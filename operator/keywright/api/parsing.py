@@ -28,6 +28,7 @@ from keywright.api.times import EPOCH, parse_time
 _Spec = TypeVar("_Spec")
 _NOTHING: Final[Mapping[str, Any]] = {}
 _CLUSTER_ID_LIMIT: Final = 128
+_EMPTY: Final = frozenset(f"Expected `{of}` of length >= 1" for of in ("array", "str"))
 _WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 
 
@@ -111,4 +112,6 @@ def _shape_problem(error: msgspec.ValidationError) -> FieldError:
     found = _WHERE.match(str(error))
     assert found is not None
     field = "spec" + (found["path"] or "").replace("[...]", "[]")
+    if found["what"] in _EMPTY:
+        return FieldError(field, "is empty: remove it, or set a value")
     return FieldError(field, f"{found['what']}; `kubectl explain` shows what stands there")

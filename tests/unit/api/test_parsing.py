@@ -192,3 +192,16 @@ def test_the_first_hop_of_a_static_key_may_be_long() -> None:
     static["spec"]["aws"]["assumeRoles"] = [hop]
     assert isinstance(parse_source(static), CredentialSource)
     assert isinstance(parse_source(source_body(assumeRoles=[hop])), list)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"bedrockShortTermKey": {"policyArns": []}}, "spec.bedrockShortTermKey.policyArns"),
+        ({"secret": {"type": ""}}, "spec.secret.type"),
+    ],
+)
+def test_an_empty_value_is_named_so(spec: dict[str, Any], field: str) -> None:
+    """In words of the resource, not in those of the parser."""
+    found = parse_grant(grant_body(**spec))
+    assert found == [FieldError(field, "is empty: remove it, or set a value")]
