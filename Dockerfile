@@ -13,7 +13,7 @@ ARG TARGETARCH
 WORKDIR /src
 COPY . .
 # A certificate authority of your network: --secret id=ca-certificates,src=FILE
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,id=keywright-build,target=/root/.cache \
     --mount=type=bind,from=base,target=/base \
     --mount=type=secret,id=ca-certificates \
     ["python3", "-m", "image.in_container", "--base", "/base", "--into", "/out/app"]

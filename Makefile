@@ -166,7 +166,7 @@ build-base: .venv/.made ## print the base image for `docker build`, made from De
 	@$(DEV)/python -m image --build-base
 
 release: .venv/.made ## check the checkout and build the files of a release in dist/release, as a dry run (VERSION=0.2.0, REGISTRY=..., ARGS=--tag creates the tag)
-	@$(DEV)/python -m tools.release $(or $(VERSION),$(error VERSION is missing: make release VERSION=0.2.0)) --registry $(REGISTRY) $(ARGS)
+	@$(DEV)/python -m tools.release $(or $(VERSION),$(error VERSION is missing: make release VERSION=0.2.0)) --registry $(REGISTRY) $(if $(BASE_IMAGE),--base $(BASE_IMAGE)) $(ARGS)
 
 archive: .venv/.made .cache/archive/.made ## build the program as one file, dist/keywright.pyz, and its krew manifest (ARGS="--platform linux/arm64")
 	@$(DEV)/python -m tools.archive $(ARGS)

@@ -90,15 +90,16 @@ def test_the_region_of_the_key_is_that_of_its_workspace(claude: ClaudeTenant) ->
     assert "AuthenticationError" in (elsewhere.error or "")
 
 
-def test_another_workspace_needs_no_new_key(claude: ClaudeTenant) -> None:
-    """The workspace is a header of the request: the Secret changes, and the key stays."""
-    first = claude.become_claude_ready()
-    key = claude.data()[KEY]
+def test_another_workspace_is_another_key(claude: ClaudeTenant) -> None:
+    """It is probed first: a workspace that the role may not use is not published."""
+    first = claude.become_ready(**{**claude.claude(), "probe": _PROBE})
     claude.edit_grant(claudePlatformShortTermKey={"workspaceId": "wrkspc_Other"})
-    eventually(lambda: claude.data()["ANTHROPIC_AWS_WORKSPACE_ID"] == "wrkspc_Other")
-    assert claude.ready()["revision"] == first["revision"]
-    assert claude.data()[KEY] == key
-    assert "PermissionDeniedError" in (_ask(claude).error or "")
+    claude.reported("RenewalFailing", status="True", reason="ProbeFailed")
+    assert claude.data()["ANTHROPIC_AWS_WORKSPACE_ID"] == WORKSPACE
+    claude.permit_any_workspace()
+    eventually(lambda: claude.data()["ANTHROPIC_AWS_WORKSPACE_ID"] == "wrkspc_Other", seconds=60)
+    assert claude.ready()["revision"] > first["revision"]
+    assert _ask(claude).ok
 
 
 def test_a_session_policy_limits_the_key(claude: ClaudeTenant) -> None:

@@ -119,3 +119,15 @@ def test_a_role_that_may_not_limit_its_session_is_reported(tenant: Tenant) -> No
     assert tenant.ready(name="plain")
     _allow_scoping(tenant)
     assert tenant.ready(name=GRANT)
+
+
+def test_a_wrong_policy_of_the_source_is_not_blamed_on_the_grant(tenant: Tenant) -> None:
+    """Both have policies: the message names the one that STS refuses."""
+    wrong = _policy({"Effect": "Allow", "Acton": "x"})
+    tenant.apply_source(policy=wrong)
+    tenant.apply_grant(bedrockShortTermKey=_MODELS)
+    eventually(
+        lambda: condition(tenant.status(), "Ready").get("reason") == "MalformedPolicyDocument"
+    )
+    message = condition(tenant.status(), "Ready")["message"]
+    assert message.startswith("CredentialSource spec.aws.webIdentity.policy: ")

@@ -163,7 +163,7 @@ def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> No
         "iam", code="InternalFailure", message="out of order", status=500, count=1000
     )
     installed.delete_crds()
-    eventually(lambda: "a watch is broken" in installed.log(), seconds=60)
+    eventually(lambda: "a watch is broken" in installed.log(), seconds=150)
     installed.world.aws.clear_faults()
     eventually(installed.crds_are_gone, seconds=120, reported=installed.what_is_left)
     assert sorted(installed.lasting.live_keys()) == left

@@ -124,7 +124,8 @@ def test_each_renewal_costs_one_token(
     )
     assert tenant.session_calls() - sessions == 7 + more
     assert counted[TOKEN_REQUEST] == 7 + more
-    assert counted[SOURCE_STATUS] <= 2 + (time.monotonic() - began) // 60
+    # One more on a busy machine, where the count of grants comes after the first session.
+    assert counted[SOURCE_STATUS] <= 3 + (time.monotonic() - began) // 60
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)

@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.release")
     parser.add_argument("version", help="such as 0.2.0")
     parser.add_argument("--registry", required=True, help="where the image and the chart belong")
+    parser.add_argument("--base", help="the base image, by digest for a release")
     parser.add_argument("--without-image", action="store_true", help="where there is no Docker")
     parser.add_argument("--tag", action="store_true", help="create the tag, if everything holds")
     options = parser.parse_args()
@@ -61,7 +62,7 @@ def _build(options: argparse.Namespace) -> Path:
     artifacts.manifests(_ROOT, image=image, into=folder)
     artifacts.chart(_ROOT, version=version, image=image, into=folder)
     if not options.without_image:
-        artifacts.image_archive(version=version, image=image, into=folder)
+        artifacts.image_archive(version=version, image=image, base=options.base, into=folder)
     (folder / "notes.md").write_text(notes(_ROOT, version=version))
     artifacts.checksums(folder)
     return folder

@@ -101,17 +101,18 @@ def annotations_of(root: Path, *, version: str, image: str) -> dict[str, str]:
     }
 
 
-def image_archive(*, version: str, image: str, into: Path) -> None:
+def image_archive(*, version: str, image: str, base: str | None, into: Path) -> None:
     """Build the image for this machine's platform, and save it with its bill of materials.
 
-    The workflow builds the image that it pushes, for both platforms, from the same Dockerfile.
+    The workflow builds the image that it pushes, for both platforms, from the same Dockerfile and
+    the same base image.
 
     Raises:
         NoClusterError: there is no Docker engine, and none can be started.
         NoBaseError: there is no base image.
     """
     with Engine() as engine:
-        build_image(engine, name=image)
+        build_image(engine, name=image, requested_base=base)
         engine.docker("save", "--output", into / f"keywright-{version}-image.tar", image)
         # From the image, because one that was built before is not built again.
         bill = engine.docker(

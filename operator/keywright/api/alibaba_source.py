@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 
 from keywright.api.schema import (
     KeyIdentity,
-    Listed,
     Marker,
     Policy,
     Region,
@@ -222,7 +221,7 @@ class AlibabaSource(SpecStruct, frozen=True):
     rsa_key_pair: RsaKeyPair | None = None
     profile: Profile | None = None
     default_chain: DefaultChain | None = None
-    assume_roles: Listed[AlibabaHop] = ()
+    assume_roles: tuple[AlibabaHop, ...] = ()
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:

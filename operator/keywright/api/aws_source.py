@@ -111,7 +111,7 @@ class AwsSource(SpecStruct, frozen=True):
     web_identity: WebIdentity | None = None
     access_key: AwsAccessKey | None = None
     ambient: Ambient | None = None
-    assume_roles: Listed[AwsHop] = ()
+    assume_roles: tuple[AwsHop, ...] = ()
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from keywright.api.formats import CLAUDE_PLATFORM_FORMATS, Format, Variable
 from keywright.api.key_spec import ProbeMode
 from keywright.api.partitions import AWS, partition_of
 from keywright.api.presigned_key import PRESIGNED_VARIABLES, PresignedKey
+from keywright.api.schema import KeyIdentity
 
 WorkspaceId: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=128, pattern=r"^wrkspc_[A-Za-z0-9]+\Z")
@@ -54,6 +55,11 @@ class ClaudePlatformShortTermKey(PresignedKey, frozen=True, kw_only=True):
                 f"Claude Platform on AWS is not in partition {partition.id} (Region {region}): set"
                 " the Region of the workspace",
             )
+
+    @override
+    def key_identity(self) -> KeyIdentity:
+        """With the workspace: another one is probed with a new key, before it is published."""
+        return super().key_identity() | {"workspaceId": self.workspace_id}
 
     @override
     def own_values(self, region: str) -> Mapping[Variable, str]:

@@ -136,7 +136,7 @@ class Workload(SpecStruct, frozen=True):
 class Rollout(SpecStruct, frozen=True):
     """Which workloads to restart after the Secret's data has changed, and how many at a time."""
 
-    restart: Listed[Workload] = ()
+    restart: tuple[Workload, ...] = ()
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     min_interval: str | None = None
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from keywright.api.claude_platform_key import claude_platform_url
 from keywright.api.errors import KeywrightError
 from keywright.api.sensitive import Sensitive
 from keywright.cli.cluster_client import connect
@@ -28,6 +29,8 @@ from keywright.sidecar.proxy import KeyProxy
 from keywright.sidecar.proxy_metrics import ProxyMetrics
 from keywright.sidecar.proxy_rules import KeyHeader, Upstream, UpstreamError, upstream_from
 
+_CLAUDE_PLATFORM_KEY = "ANTHROPIC_AWS_API_KEY"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -38,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upstream",
         metavar="URL",
-        help="server; default: Amazon Bedrock, in the region or at the base URL of the Secret",
+        help="server; default: the base URL in the Secret, or the service of its key in its Region",
     )
     parser.add_argument(
         "--path",
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     values = key.read()
     try:
         upstream = upstream_from(
-            options.upstream or _upstream_of(values), paths=options.path, header=header
+            options.upstream or server_of(values), paths=options.path, header=header
         )
         event_loop.run(_serve(upstream, key, port=options.port, interval=options.interval))
     except UpstreamError as error:
@@ -86,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _upstream_of(values: Mapping[str, bytes]) -> str:
-    """The server that the Secret names, by its base URL or its region.
+def server_of(values: Mapping[str, bytes]) -> str:
+    """The server that the Secret names, by its base URL, or by its kind of key and its Region.
 
     Raises:
         UpstreamError: it names none.
@@ -97,6 +100,8 @@ def _upstream_of(values: Mapping[str, bytes]) -> str:
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}"
     region = values.get("AWS_REGION", b"").decode(errors="replace")
+    if region and _CLAUDE_PLATFORM_KEY in values:
+        return claude_platform_url(region)
     if region:
         return f"https://bedrock-runtime.{region}.amazonaws.com"
     raise UpstreamError("the Secret names no server")

@@ -19,6 +19,10 @@ from keywright.planning.renewal import is_fresh, source_renews_at
 # At most one key per minute from a cloud whose credentials expire too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
+# What STS says of a session that has ended, and cannot be limited any more.
+_SESSION_ENDED: Final = frozenset(
+    {"InsufficientSessionLifetime", "InvalidSubjectCredentials", "ExpiredToken"}
+)
 # Failures that depend on the response of the host, not on the request.
 _OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
 
@@ -165,15 +169,26 @@ class RoleChain:
             if hop == 0:
                 session = await self._links.assume_base(source, ask=ask)
             else:
-                by = await base(hop=hop - 1)
-                session = await self._links.assume_chained_role(
-                    hop - 1, by=by, source=source, ask=ask
-                )
+                session = await self._assume(source, hop=hop, ask=ask, base=base)
         except Exception as error:
             # A failure is cached for all waiters of the session; any other exception is not.
             raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session
+
+    async def _assume(
+        self, source: CredentialSource, *, hop: int, ask: SessionOptions, base: _Base
+    ) -> Session:
+        by = await base(hop=hop - 1)
+        assume = self._links.assume_chained_role
+        try:
+            return await assume(hop - 1, by=by, source=source, ask=ask)
+        except Failure as failure:
+            if not ask.scoped or failure.reason not in _SESSION_ENDED:
+                raise
+        # The session in memory was revoked: a new one, once.
+        by = await self.session(source, hop=hop - 1, not_before=self._clock())
+        return await assume(hop - 1, by=by, source=source, ask=ask)
 
     def _check_lifetime(self, session: Session, *, source: CredentialSource) -> None:
         """Raise Failure if the session is too short-lived to be renewed in time.

@@ -88,6 +88,19 @@ def issued_in_future(state: GrantState, now: datetime) -> Issue | None:
     return Issue(IssueReason.CLOCK)
 
 
+def old_copy(state: GrantState, _: datetime) -> Issue | None:
+    """An old copy of the Secret was put back: its key may have been replaced because it leaked.
+
+    After a crash between the two writes the Secret is newer than the status, not older. For a
+    managed key, a listing shows which keys exist.
+    """
+    grant, secret, status = state.grant, state.secret, state.status
+    if grant is None or secret is None or grant.managed is not None:
+        return None
+    recorded = status.secret_name == grant.secret_name and status.fingerprint != secret.fingerprint
+    return Issue(IssueReason.DRIFT) if recorded and secret.revision < status.revision else None
+
+
 def requested(state: GrantState, _: datetime) -> Issue | None:
     """An annotation of the grant requests a renewal."""
     asked = state.grant is not None and renewal_requested(state.grant, state)
@@ -133,6 +146,7 @@ TRIGGERS: Final[tuple[Trigger, ...]] = (
     key_changed,
     key_expired,
     issued_in_future,
+    old_copy,
     requested,
     renewal_due,
     secret_changed,

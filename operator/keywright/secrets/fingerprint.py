@@ -1,15 +1,15 @@
 """A fingerprint that shows, without any secret, whether a Secret is up to date.
 
 `<16 hex>.<32 hex>.<32 hex>`: the hash of the facts that identify the key, a keyed hash of the
-Secret's data, and a keyed hash of the key's canonical values, its ID and its times. Keyed, because
+Secret's data, and a keyed hash of the key's canonical values, ID, times and revision. Keyed, since
 it is written where people without access to the Secret can read it, and a low-entropy value could
 be guessed. Salted with the namespace, so that equal data in two namespaces is not visibly equal.
 Hashes from before the salt are still accepted, and that of the data is kept until the data changes:
 rollouts use it as the data hash.
 
-The ID and the times are part of the last hash, so that an earlier value with its own fingerprint is
-not taken for the key in use, and a postponed expiry is detected. The hash of the values alone, as
-of before, counts only if the status has the same fingerprint.
+ID, times and revision are part of the last hash: an earlier value with its own fingerprint is not
+taken for the key in use, a postponed expiry is detected, and so is an old copy of the Secret. The
+hash of the values alone, as of before, counts only if the status has the same fingerprint.
 """
 
 import hashlib
@@ -41,11 +41,12 @@ class KeyFacts:
     key_id: str | None
     issued_at: datetime
     expires_at: datetime | None
+    revision: int
 
-    def texts(self) -> tuple[str, str, str]:
+    def texts(self) -> tuple[str, str, str, str]:
         """The facts as the annotations have them."""
         ends = "" if self.expires_at is None else format_time(self.expires_at)
-        return self.key_id or "", format_time(self.issued_at), ends
+        return self.key_id or "", format_time(self.issued_at), ends, str(self.revision)
 
 
 def key_identity(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> str:

@@ -113,15 +113,18 @@ _BEDROCK_RUNTIME: Final = (
     "/anthropic/**",
 )
 _BEDROCK_MANTLE: Final = ("/v1/**", "/openai/v1/**", "/anthropic/**")
+# Claude Platform on AWS User Guide, "Authentication": the paths of Anthropic's API.
+_CLAUDE_PLATFORM: Final = ("/v1/**",)
 _KNOWN_HOSTS: Final = (
     (re.compile(r"bedrock-runtime(-fips)?\.[a-z0-9-]+\.amazonaws\.com"), _BEDROCK_RUNTIME),
     (re.compile(r"bedrock-runtime\.[a-z0-9-]+\.(api\.aws|amazonaws\.com\.cn)"), _BEDROCK_RUNTIME),
     (re.compile(r"bedrock-mantle\.[a-z0-9-]+\.api\.aws"), _BEDROCK_MANTLE),
+    (re.compile(r"aws-external-anthropic\.[a-z0-9-]+\.api\.aws"), _CLAUDE_PLATFORM),
 )
 
 
 def upstream_from(url: str, *, paths: Iterable[str] = (), header: KeyHeader) -> Upstream:
-    """The upstream of a URL without a path; for Amazon Bedrock, `paths` has a default.
+    """The upstream of a URL without a path; `paths` has a default for hosts of AWS.
 
     Raises:
         UpstreamError: the URL or a path is not usable.

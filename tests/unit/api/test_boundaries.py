@@ -33,11 +33,14 @@ _MAY_BE_EMPTY: Final = {
     "spec.apiGatewayKey.additionalUsagePlans[].create.apiStages": "likewise",
     "spec.apiGatewayKey.additionalUsagePlans": "as if it were absent",
     "spec.secret.formats": "only spec.secret.data is written",
+    "spec.rollout.restart": "nothing is restarted",
     "spec.rollout.restart[].selector.matchExpressions": "as in Kubernetes",
     "spec.rollout.restart[].selector.matchExpressions[].values": "a rule of the requirement",
     "spec.allowedNamespaces.selector.matchExpressions": "as in Kubernetes",
     "spec.allowedNamespaces.selector.matchExpressions[].values": "a rule of the requirement",
+    "spec.aws.assumeRoles": "no role is assumed after the identity",
     "spec.aws.assumeRoles[].transitiveTagKeys": "as if it were absent",
+    "spec.alibabaCloud.assumeRoles": "likewise",
 }
 """Lists that may be empty, and what that means."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from typing_extensions import override
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
@@ -98,3 +99,51 @@ async def test_an_answer_that_cannot_be_used_names_the_field_of_its_host(
     with pytest.raises(Failure) as caught:
         await RoleChain(links, clock=clock).session(source(**aws), hop=0)
     assert caught.value.field == field
+
+
+class ScopingLinks(Links):
+    """Limits every session but the revoked one."""
+
+    revoked = "ASIA1"
+
+    @override
+    async def assume_chained_role(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
+    ) -> Session:
+        del number, source
+        assert ask.scoped
+        if by.access_key_id == self.revoked:
+            raise Failure("no.", kind=FailureClass.TRANSIENT, reason="InvalidSubjectCredentials")
+        return session(issued_at=by.issued_at, name=f"{by.access_key_id}-scoped")
+
+
+async def test_a_revoked_session_in_memory_is_replaced_before_it_is_limited() -> None:
+    """By one new session, which the next grants share."""
+    clock = FakeClock()
+    links = ScopingLinks(clock)
+    role_chains = RoleChain(links, clock=clock)
+    await role_chains.session(SOURCE, hop=0)
+    clock.now += timedelta(minutes=1)
+    scoped = SessionOptions(policy={"Statement": []}, scoped=True)
+    found = await role_chains.session(SOURCE, hop=1, ask=scoped)
+    assert found.access_key_id == "ASIAASIA2-scoped"
+    assert len(links.opened) == 2
+    again = await role_chains.session(SOURCE, hop=1, ask=scoped)
+    assert again is found
+
+
+async def test_a_limited_session_is_made_of_one_that_is_as_fresh() -> None:
+    """It expires with that session: an old one would have to be replaced at once."""
+    clock = FakeClock()
+    links = ScopingLinks(clock)
+    links.revoked = ""
+    role_chains = RoleChain(links, clock=clock)
+    await role_chains.session(SOURCE, hop=0)
+    clock.now += timedelta(minutes=40)
+
+    def is_young(found: Session, now: datetime) -> bool:
+        return now - found.issued_at < timedelta(minutes=30)
+
+    scoped = SessionOptions(policy={"Statement": []}, scoped=True)
+    await role_chains.session(SOURCE, hop=1, ask=scoped, accepts_session=is_young)
+    assert len(links.opened) == 2

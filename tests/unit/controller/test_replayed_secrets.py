@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from base64 import b64decode, b64encode
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_RENEW_AT,
+    ANNOTATION_REVISION,
 )
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
@@ -129,6 +131,37 @@ async def test_an_earlier_short_term_key_is_not_published_again() -> None:
     assert _entries(made.api.objects[SECRET])[_ENTRY] != old
     status = made.api.objects[f"{GRANTS}/chat-key"]["status"]
     assert status["expiresAt"] == format_time(made.clock.now + LIFE)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "with a later revision"])
+async def test_an_old_copy_of_a_secret_is_replaced(*, edited: bool) -> None:
+    """All of it, with the times of its key, which is still valid: it may have leaked."""
+    made = scene()
+    await made.settle()
+    copied = copy.deepcopy(made.api.objects[SECRET])
+    old = _entries(copied)[_ENTRY]
+    made.clock.advance(seconds=60)
+    made.put_grant()
+    _request(made)
+    await made.settle()
+    assert made.status()["revision"] == 2
+    body = made.api.objects[SECRET]
+    marks = dict(copied["metadata"]["annotations"])
+    if edited:
+        marks[ANNOTATION_REVISION] = "3"
+    _edit(body, data=_entries(copied), annotations=marks)
+    made.see_secret()
+    await made.settle()
+    assert _entries(made.api.objects[SECRET])[_ENTRY] != old
+    assert made.cloud_provider.issued_key == 3
+    assert made.conditions()[0] == "Ready True Succeeded"
+
+
+def _request(made: Scene) -> None:
+    body = copy.deepcopy(made.api.objects[f"{GRANTS}/chat-key"])
+    annotations = {"keywright.dev/renew-requested-at": format_time(made.clock.now)}
+    body["metadata"]["annotations"] = body["metadata"].get("annotations", {}) | annotations
+    made.store.put_grant(made.api.put(GRANTS, body))
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["in the status", "in the Secret only"])

@@ -464,9 +464,9 @@ def test_the_test_pod_is_no_pod_of_the_operator(helm: Helm) -> None:
     assert pod["spec"]["imagePullSecrets"] == [{"name": "pull"}]
     options = parser("check").parse_args(container["args"])
     assert options.wait
-    for each in created:
-        policy = each["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
-        assert policy == "before-hook-creation,hook-succeeded"
+    policies = [each["metadata"]["annotations"]["helm.sh/hook-delete-policy"] for each in created]
+    # Helm 3 reads the log of the pod after the test has passed.
+    assert policies == [*["before-hook-creation,hook-succeeded"] * 3, "before-hook-creation"]
 
 
 def test_each_set_of_values_for_chart_testing_says_what_it_is_for() -> None:

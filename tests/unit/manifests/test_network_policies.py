@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from keywright.api.claude_platform_key import claude_platform_url
 from keywright.api.partitions import service_host
 from tests.cluster.commands import kustomized
 from tests.unit.api.samples import ROOT
@@ -42,6 +43,7 @@ def test_the_hosts_of_aws_are_allowed(service: str) -> None:
         "iam.amazonaws.com",
         "vpce-0123-abcd.sts.eu-central-1.vpce.amazonaws.com",
         "abc123.execute-api.eu-central-1.amazonaws.com",
+        claude_platform_url(_REGION).removeprefix("https://"),
         "sts.aliyuncs.com",
         "sts.cn-hangzhou.aliyuncs.com",
         "sts-vpc.ap-southeast-1.aliyuncs.com",

@@ -20,6 +20,7 @@ TOKEN = "bedrock-api-key-cGxhbnRlZA=="
 ISSUED = datetime(2026, 11, 22, 10, tzinfo=UTC)
 EXPIRES = ISSUED + timedelta(hours=12)
 HASH_KEY = b"operator's own"
+REVISION = 3
 
 
 def credential(
@@ -65,7 +66,7 @@ def earlier_fingerprint(
 def facts_of(grant: ApiKeyGrant, *, made: Credential) -> KeyFacts:
     """What the Secret says about the credential."""
     key_id = made.key_id if grant.managed is not None else None
-    return KeyFacts(key_id, issued_at=made.issued_at, expires_at=made.expires_at)
+    return KeyFacts(key_id, issued_at=made.issued_at, expires_at=made.expires_at, revision=REVISION)
 
 
 def record_of(grant: ApiKeyGrant, *, made: Credential) -> Record:
@@ -82,7 +83,7 @@ def manifest_of(grant: ApiKeyGrant) -> dict[str, Any]:
         issued_at=made.issued_at,
         expires_at=made.expires_at,
         renew_at=ISSUED + timedelta(hours=8),
-        revision=3,
+        revision=REVISION,
         fingerprint=fingerprint_of(grant, made=made),
     )
 

@@ -23,7 +23,7 @@ _VALUES = {
 }
 
 
-_FACTS = KeyFacts(None, issued_at=ISSUED, expires_at=EXPIRES)
+_FACTS = KeyFacts(None, issued_at=ISSUED, expires_at=EXPIRES, revision=2)
 
 
 def _record(facts: KeyFacts = _FACTS) -> Record:
@@ -92,6 +92,7 @@ def test_a_key_is_found_beside_much_that_is_none() -> None:
         pytest.param(replace(_FACTS, expires_at=EXPIRES + timedelta(hours=1)), id="a later expiry"),
         pytest.param(replace(_FACTS, expires_at=None), id="no expiry"),
         pytest.param(replace(_FACTS, issued_at=EXPIRES), id="issued later"),
+        pytest.param(replace(_FACTS, revision=3), id="a later revision"),
     ],
 )
 def test_values_with_other_facts_are_not_the_key(facts: KeyFacts) -> None:

@@ -240,6 +240,16 @@ def test_unusable_upstreams(url: str, paths: list[str], says: str) -> None:
         upstream_from(url, paths=paths, header=KeyHeader.BEARER)
 
 
+def test_claude_platform_has_the_paths_of_anthropics_api() -> None:
+    """And nothing else of the host."""
+    upstream = upstream_from(
+        "https://aws-external-anthropic.us-west-2.api.aws", header=KeyHeader.BEARER
+    )
+    assert forwarded_target("/v1/messages", upstream) == "/v1/messages"
+    with pytest.raises(RefusedError):
+        forwarded_target("/admin", upstream)
+
+
 def test_an_upstream_on_this_machine_needs_no_tls() -> None:
     """An emulator, or a tunnel that is secured otherwise."""
     upstream = upstream_from("http://127.0.0.1:4566/", paths=["/**"], header=KeyHeader.BEARER)

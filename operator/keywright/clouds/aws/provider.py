@@ -129,6 +129,9 @@ def _with_field_of(grant: ApiKeyGrant, failure: Failure) -> Failure:
     limits = grant.key.session_policies
     if not limits or failure.reason not in _OF_THE_POLICY:
         return failure
+    if grant.key.is_scoped and failure.field:
+        # Those of the source, which has policies of its own.
+        return failure
     return failure.with_field(f"spec.{grant.kind}.{limits[0]}")
 
 

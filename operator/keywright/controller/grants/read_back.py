@@ -72,14 +72,11 @@ async def _read(
     assert grant is not None
     if secret is None or secret.ownership is not Ownership.OWNED or not secret.fingerprint:
         return SecretValues()
-    issued_at, expires_at = secret.issued_at, secret.expires_at
     if grant.managed is None:
         key_ids = (None,)
     record = Record(
         secret.fingerprint,
-        facts=tuple(KeyFacts(key_id, issued_at, expires_at) for key_id in key_ids)
-        if issued_at is not None
-        else (),
+        facts=tuple(_facts(secret, key_id) for key_id in key_ids if secret.issued_at is not None),
         is_in_status=secret.fingerprint == state.status.fingerprint,
     )
     data = await context.objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
@@ -88,6 +85,16 @@ async def _read(
     if sum(map(len, data.values())) <= _READ_AT_ONCE:
         return read()
     return await asyncio.to_thread(read)
+
+
+def _facts(secret: SecretState, key_id: str | None) -> KeyFacts:
+    assert secret.issued_at is not None
+    return KeyFacts(
+        key_id,
+        issued_at=secret.issued_at,
+        expires_at=secret.expires_at,
+        revision=secret.revision,
+    )
 
 
 def _recovered(

@@ -149,6 +149,7 @@ def _body(
                 credential.key_id if managed else None,
                 issued_at=credential.issued_at,
                 expires_at=credential.expires_at,
+                revision=revision,
             ),
             key=context.fingerprint_key(),
             namespace=grant.namespace,
