@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import boto3
 import pytest
@@ -152,13 +153,14 @@ def tenants(world: World, *, name: str) -> Iterator[Callable[[], LongTermTenant]
         world.api.delete(f"/api/v1/namespaces/{tenant.namespace}")
 
 
-_ADMINS: dict[int, Any] = {}
+# By the world itself: a later one may have the same id().
+_ADMINS: WeakKeyDictionary[World, Any] = WeakKeyDictionary()
 
 
 def _admin(world: World) -> Any:
-    found = _ADMINS.get(id(world))
+    found = _ADMINS.get(world)
     if found is None:
-        found = _ADMINS[id(world)] = admin_of(world)
+        found = _ADMINS[world] = admin_of(world)
         world.aws.create_managed_policy(name=BOUNDARY, document=document("boundary-policy.json"))
     return found
 
