@@ -20,7 +20,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
+.PHONY: help demo test test-api test-oldest test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -37,12 +37,15 @@ else
 endif
 
 # The two halves of it.
-test-api: .venv/.made .cache/archive/.made
+test-api: .venv/.made .cache/archive/.made .cache/schemas/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest $(PARALLEL) $(if $(findstring tests/testbed,$(ARGS)),,--ignore=tests/testbed) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind"
+
+test-oldest: ## run the tests with a cluster on the oldest Kubernetes that is supported (its API server is built once; ARGS for pytest)
+	@KUBERNETES=oldest $(MAKE) --no-print-directory test-api ARGS="$(or $(ARGS),tests/cluster)"
 
 test-testbed: .venv/.made ## run the tests of the testbed: emulated clouds, clients, faults, the demo
 	@$(DEV)/python -m testbed.clusters.controlplane
@@ -62,7 +65,7 @@ test-faults: .venv/.made ## run the tests of faults and failovers in real time, 
 test-kind: .venv/.made ## test the shipped Deployment and pods on a kind cluster (needs docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## check lint, format, types, import layers, links, words, Dockerfiles, manifests, workflows, and that generated parts and pages are current
+check: .venv/.made .cache/schemas/.made ## check lint, format, types, import layers, links, words, Dockerfiles, manifests, workflows, and that generated parts and pages are current
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -148,6 +151,7 @@ lock: $(UV) ## resolve the dependencies again, with hashes
 	$(UV) pip compile pyproject.toml --extra cli --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
+	echo 'kubernetes-validate>=1.37' | $(UV) pip compile - --no-deps $(LOCK_OPTIONS) --output-file locks/schemas.txt
 	echo 'hatchling>=1.27' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/release.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
@@ -210,6 +214,11 @@ clean: ## remove the environments and caches of this checkout
 .cache/archive/.made: locks/archive.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/archive
 	@$(UV) pip sync --quiet --python .cache/archive --require-hashes locks/archive.txt
+	@touch $@
+
+# Only its files are read: where it can be imported, the Kubernetes client does so at each start.
+.cache/schemas/.made: locks/schemas.txt $(UV)
+	@$(UV) pip install --quiet --no-deps --target .cache/schemas --require-hashes --requirement locks/schemas.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import lint, measures, proxy, resource_cost, scrape, sidecar
+from benchmarks import commands, lint, measures, proxy, resource_cost, scrape, sidecar
 from benchmarks.measures import Row
 
 _MEASURES: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
@@ -21,6 +21,7 @@ _MEASURES: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "memory": measures.memory,
     "resource": resource_cost.status_patches,
     "proxy": proxy.overhead,
+    "commands": commands.commands,
 }
 _IN_PLACE: Mapping[str, Callable[[], list[Row]]] = {
     "sidecar": sidecar.requests,

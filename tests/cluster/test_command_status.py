@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from keywright.cli.exit_codes import ExitCode
+from testbed.program import Timing, timed
 from testbed.world import World
-from tests.cluster.command_line import Timing, keywright, timed
+from tests.cluster.command_line import keywright
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import ACCOUNT_NAME, GRANT, KEY, SOURCE, Tenant, merged
 from tests.cluster.tier import Record

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-_PACKAGE: Final = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_PACKAGE: Final = _ROOT / ".cache/schemas/kubernetes_validate/kubernetes-json-schema"
 _FILE: Final = "/api/_definitions.json"
 _PREFIX: Final = "#/$defs/"
 

@@ -1,7 +1,8 @@
 """The binaries of the control plane: found, or built once from the Go modules beside this file.
 
 Order: the folder in KUBEBUILDER_ASSETS if it has all three; the cache; a build with Go. etcd falls
-back to Debian's `etcd-server` if its module cannot be built.
+back to Debian's `etcd-server` if its module cannot be built. With KUBERNETES=oldest in the
+environment, all of that is about the oldest version that Keywright supports.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from testbed.clusters import NoClusterError
 from testbed.clusters.go_builds import GoBuilder, cache_root, locked
 
 _HERE = Path(__file__).parent
-MODULES = (_HERE, _HERE / "etcd")
+_ETCD = _HERE / "etcd"
+MODULES = (_HERE, _ETCD)
+_OLDEST = _HERE / "oldest"
 _NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 
@@ -49,17 +52,17 @@ def find_assets() -> Assets:
             "no real API server: neither a cluster (--kube-context), nor KUBEBUILDER_ASSETS with"
             f" {', '.join(_NAMES)}, nor Go to build them with"
         )
-    return built_assets(go)
+    return built_assets(go, _OLDEST if os.environ.get("KUBERNETES") == "oldest" else _HERE)
 
 
-def built_assets(go: str) -> Assets:
-    """The binaries of the testbed's own build, and no others."""
+def built_assets(go: str, kubernetes: Path = _HERE) -> Assets:
+    """The binaries of the testbed's own build of this module, and no others."""
     builder = GoBuilder(go, _say)
-    cached = cache_root() / "controlplane" / builder.key(MODULES)
+    cached = cache_root() / "controlplane" / builder.key((kubernetes, _ETCD))
     if not _complete(cached):
         with locked(cached.with_suffix(".lock")):
             if not _complete(cached):
-                _build(builder, into=cached)
+                _build(builder, kubernetes, into=cached)
     return _assets(cached)
 
 
@@ -71,14 +74,14 @@ def _complete(directory: Path) -> bool:
     return all((directory / name).is_file() for name in _NAMES)
 
 
-def _build(builder: GoBuilder, *, into: Path) -> None:
+def _build(builder: GoBuilder, kubernetes: Path, *, into: Path) -> None:
     """Build beside the target and rename: an aborted build leaves no incomplete binary."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         made = Path(scratch)
         _build_etcd(builder, made)
         builder.build_kubernetes(
-            "kube-apiserver and kube-controller-manager", module=_HERE, into=made
+            "kube-apiserver and kube-controller-manager", module=kubernetes, into=made
         )
         into.mkdir(exist_ok=True)
         for name in _NAMES:
@@ -87,7 +90,7 @@ def _build(builder: GoBuilder, *, into: Path) -> None:
 
 def _build_etcd(builder: GoBuilder, made: Path) -> None:
     try:
-        builder.build_tools("etcd", module=_HERE / "etcd", into=made)
+        builder.build_tools("etcd", module=_ETCD, into=made)
         (made / "server").rename(made / "etcd")
     except subprocess.CalledProcessError as error:
         debian = shutil.which("etcd")
