@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ _NAME_LIMIT = 236  # of the 253 that a name may have, with a dot and sixteen dig
 _COMPONENT = "keywright.dev/controller"
 # Queued Events must not slow down hundreds of renewals that are due at once.
 _PAUSE_SECONDS: Final = 0.05
+_BUSY_PAUSES: Final = 20  # for an Event while keys are due
 _QUEUE_LIMIT: Final = 256  # Events of one namespace
 
 
@@ -26,11 +27,18 @@ class EventWriter:
     """Posts Events; one that cannot be posted is dropped without a retry."""
 
     def __init__(
-        self, client: KubernetesClient, *, instance: str, pause: float = _PAUSE_SECONDS
+        self,
+        client: KubernetesClient,
+        *,
+        instance: str,
+        pause: float = _PAUSE_SECONDS,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`busy`: whether keys are due; Events are then twenty pauses apart."""
         self._client = client
         self._instance = instance
         self._pause = pause
+        self._busy = busy
         self._queued: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
         self._arrived = asyncio.Event()
 
@@ -43,7 +51,13 @@ class EventWriter:
                 self._arrived.clear()
                 continue
             await self._send(body)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        for _ in range(_BUSY_PAUSES):
             await asyncio.sleep(self._pause)
+            if not self._busy():
+                return
 
     def queue(self, regarding: Mapping[str, Any], *, warning: bool, reason: str, note: str) -> None:
         """Post an Event when nothing is more urgent; beyond 256 of a namespace it is dropped."""

@@ -222,7 +222,11 @@ def _context(settings: Settings, parts: _Parts) -> Context:
         providers=parts.clouds.providers,
         tenancy=parts.tenancy,
         fence=parts.elector,
-        events=EventWriter(clients.background, instance=settings.identity),
+        events=EventWriter(
+            clients.background,
+            instance=settings.identity,
+            busy=lambda: parts.queues.grants.depth() > 0,
+        ),
         metrics=parts.observers.metrics,
         tracer=parts.observers.tracer,
         docs_url=settings.docs_url,

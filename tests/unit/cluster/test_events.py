@@ -92,3 +92,18 @@ async def test_events_that_arrive_later_are_posted_as_well() -> None:
         await posts.complete.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_events_make_way_for_keys_that_are_due() -> None:
+    """Twenty pauses between two Events while keys are due, one as soon as none is."""
+    posts = _Posts(wanted=5)
+    seen: list[int] = []
+
+    def busy() -> bool:
+        seen.append(len(posts.notes))
+        return len(posts.notes) < 3
+
+    writer = EventWriter(posts, instance="a", pause=0, busy=busy)  # type: ignore[arg-type]
+    _queue(writer, "team", 5)
+    await _run_until_complete(writer, posts)
+    assert [seen.count(number) for number in (1, 2, 3, 4)] == [20, 20, 1, 1]
