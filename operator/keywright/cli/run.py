@@ -16,6 +16,7 @@ from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.help_format import DefaultsFormatter
 from keywright.cli.run_options import ANY_SECRET, LOOPBACK_METRICS, OTLP, add_run_options
+from keywright.cluster.partial_import import skip_init
 from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import REAL
 from keywright.telemetry.logs import set_up_logging
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     """Return 0 after a signal; a broken watch restarts in place and does not return."""
     gc.disable()  # imports create objects that stay: searching them takes a tenth of the start
     try:
+        # Its __init__ loads the synchronous client and OAuth: a third of what is imported.
+        skip_init("kubernetes")
         # only here, so that the other commands do not import kopf and the SDKs
         from keywright.controller import process  # noqa: PLC0415
 
