@@ -41,7 +41,7 @@ class AwsCloud(EmulatedCloud):
     """Prepares the accounts, limits rates, and reports the sessions.
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
-    "aws-external-anthropic", "apigateway" and "execute-api".
+    "aws-external-anthropic", "eks-auth", "apigateway" and "execute-api".
     """
 
     name = "aws"
@@ -154,6 +154,24 @@ class AwsCloud(EmulatedCloud):
             access_key_id=made["access_key_id"],
             secret_key=made["secret_key"],
             user_arn=made["user_arn"],
+        )
+
+    def create_cluster(
+        self, *, name: str, issuer: str, ca_file: Path, account: str = ACCOUNT
+    ) -> None:
+        """Create an EKS cluster with this issuer, for EKS Pod Identity; `ca_file` is trusted."""
+        self._ask("create_cluster", name=name, issuer=issuer, ca_file=str(ca_file), account=account)
+
+    def associate_pod_identity(
+        self, *, cluster: str, namespace: str, service_account: str, role_arn: str | None
+    ) -> None:
+        """Associate a role with a ServiceAccount of a cluster; None removes the association."""
+        self._ask(
+            "associate_pod_identity",
+            cluster=cluster,
+            namespace=namespace,
+            service_account=service_account,
+            role_arn=role_arn,
         )
 
     def deploy_api(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.claude_platform import ClaudePlatform
     from testbed.clouds.aws.identity_tokens import IdentityTokens
+    from testbed.clouds.aws.pod_identity import PodIdentity
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.service_credentials import ServiceCredentials
@@ -54,6 +55,7 @@ class Control(control.Control):
         quotas: GatewayQuotas,
         propagation: Propagation,
         claude_platform: ClaudePlatform,
+        pod_identity: PodIdentity,
         faults: Faults,
         journal: CallLog,
     ) -> None:
@@ -86,10 +88,20 @@ class Control(control.Control):
             "gateway_time_scale": quotas.set_scale,
             "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
+            "create_cluster": lambda ca_file, **requested: pod_identity.create_cluster(
+                ca_file=Path(ca_file), **requested
+            ),
+            "associate_pod_identity": pod_identity.associate,
             "bind_workspace": claude_platform.bind_workspace,
             "set_outbound_federation": claude_platform.set_outbound_federation,
             "secrets": lambda: sorted(
-                {*sessions.secrets(), *tokens.seen, *credentials.to_api, *regions.secrets()}
+                {
+                    *sessions.secrets(),
+                    *tokens.seen,
+                    *pod_identity.seen,
+                    *credentials.to_api,
+                    *regions.secrets(),
+                }
             ),
             "deploy_api": self._deploy_api,
         }

@@ -11,7 +11,9 @@ _HOSTS = (
     re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
     # not a host of AWS: an endpoint that the operator has to allow
     re.compile(r"(?P<service>sts)\.private\.amazonaws\.com"),
-    re.compile(rf"(?P<service>bedrock-mantle|aws-external-anthropic)\.{_REGION}\.api\.aws"),
+    re.compile(
+        rf"(?P<service>bedrock-mantle|aws-external-anthropic|eks-auth)\.{_REGION}\.api\.aws"
+    ),
     re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
 )
 # the domains of the proxy

@@ -22,6 +22,7 @@ from testbed.clouds.aws.iam import IdentityAndAccessManagement
 from testbed.clouds.aws.iam_service_credentials import ServiceCredentialActions
 from testbed.clouds.aws.iam_users import Users
 from testbed.clouds.aws.identity_tokens import IdentityTokens
+from testbed.clouds.aws.pod_identity import PodIdentity
 from testbed.clouds.aws.propagation import Propagation
 from testbed.clouds.aws.rates import Rates
 from testbed.clouds.aws.service_credentials import ServiceCredentials
@@ -73,6 +74,9 @@ def _wire() -> tuple[Gateway, Control]:
     claude_platform = ClaudePlatform(keys=claude_keys, authentication=authentication)
     regions = ApiRegions(clock=clock, propagation=propagation)
     users = Users(accounts=accounts, credentials=credentials, propagation=propagation)
+    pod_identity = PodIdentity(
+        accounts=accounts, sessions=sessions, authentication=authentication, clock=clock
+    )
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
@@ -93,6 +97,7 @@ def _wire() -> tuple[Gateway, Control]:
             )
         ),
         claude_platform,
+        pod_identity,
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
     ]
@@ -115,6 +120,7 @@ def _wire() -> tuple[Gateway, Control]:
         quotas=quotas,
         propagation=propagation,
         claude_platform=claude_platform,
+        pod_identity=pod_identity,
         faults=faults,
         journal=journal,
     )

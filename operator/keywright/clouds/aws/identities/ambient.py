@@ -18,6 +18,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import moment
 from keywright.clouds.aws.clients import AwsContext
+from keywright.clouds.aws.error_codes import code_and_message
 from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.http import MAX_CALL_SECONDS
@@ -47,7 +48,7 @@ async def open_session(
         session = await context.ambient.session(now=context.clock())
     except Exception as error:
         # `from None`: providers of the chain may quote what they read.
-        raise failure_from_session(error) from None
+        raise _failure(error) from None
     if session is None:
         raise Failure(
             "boto3's default chain finds no credentials in the operator's surroundings.",
@@ -58,6 +59,25 @@ async def open_session(
         )
     return await verify_identity(
         session, source=source, context=context, refusal=failure_from_session
+    )
+
+
+def _failure(error: Exception) -> Failure:
+    from botocore.exceptions import CredentialRetrievalError  # noqa: PLC0415  as _default_chain
+
+    if not isinstance(error, CredentialRetrievalError | OSError):
+        return failure_from_session(error)
+    _, message = code_and_message(error)
+    return Failure(
+        f"the operator's own identity cannot be read: {message}.",
+        kind=FailureClass.TRANSIENT,
+        reason="AmbientUnavailable",
+        field=_FIELD,
+        remedy=(
+            "Check the identity of the operator's pod. EKS Pod Identity needs an association of its"
+            " ServiceAccount, a role that trusts pods.eks.amazonaws.com with sts:AssumeRole and"
+            " sts:TagSession, and egress to the agent (networkPolicy.podIdentity of the chart)."
+        ),
     )
 
 
