@@ -33,6 +33,14 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.api.user_key import UserKey
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_ALIBABA_ENVIRONMENT: Final[Mapping[str, Variable]] = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": Variable.ACCESS_KEY_ID,
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": Variable.SECRET_ACCESS_KEY,
+    "ALIBABA_CLOUD_SECURITY_TOKEN": Variable.SESSION_TOKEN,
+    "ALICLOUD_ACCESS_KEY": Variable.ACCESS_KEY_ID,
+    "ALICLOUD_SECRET_KEY": Variable.SECRET_ACCESS_KEY,
+    "ALICLOUD_SECURITY_TOKEN": Variable.SESSION_TOKEN,
+}
 
 
 class SessionCredentials(KeySpec, frozen=True):
@@ -77,6 +85,12 @@ class SessionCredentials(KeySpec, frozen=True):
     policy: Policy | None = None
     policy_arns: Listed[Text] = ()
     scoped_session: bool = False
+
+    @classmethod
+    @override
+    def environment_for(cls, provider: Provider) -> Mapping[str, Variable]:
+        """The variables of the SDKs of the cloud, and of Terraform."""
+        return _ALIBABA_ENVIRONMENT if provider is Provider.ALIBABA_CLOUD else cls.environment
 
     @classmethod
     @override
