@@ -22,6 +22,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
+from keywright.api.model_studio_keys import ModelStudioKey, ModelStudioTemporaryKey
 from keywright.api.schema import (
     KeyIdentity,
     Listed,
@@ -179,6 +180,8 @@ Key: TypeAlias = (
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
+    | ModelStudioKey
+    | ModelStudioTemporaryKey
 )
 
 
@@ -191,6 +194,8 @@ class KeyKind(StrEnum):
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
+    MODEL_STUDIO_KEY = ModelStudioKey.kind
+    MODEL_STUDIO_TEMPORARY_KEY = ModelStudioTemporaryKey.kind
 
 
 class KeyFields(SpecStruct, frozen=True):
@@ -202,6 +207,8 @@ class KeyFields(SpecStruct, frozen=True):
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None
+    model_studio_key: ModelStudioKey | None = None
+    model_studio_temporary_key: ModelStudioTemporaryKey | None = None
 
     @property
     def keys(self) -> tuple[Key, ...]:

@@ -43,6 +43,9 @@ from keywright.clouds.alibaba.identities import (
 )
 from keywright.clouds.alibaba.identities.roles import assume_chained_role
 from keywright.clouds.alibaba.kinds import IssuedKind, ManagedKind, needs_nothing
+from keywright.clouds.alibaba.modelstudio import keys as model_studio
+from keywright.clouds.alibaba.modelstudio import probe as model_studio_probe
+from keywright.clouds.alibaba.modelstudio import temporary
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.answer_values import ACCOUNT, fits
@@ -90,10 +93,15 @@ IDENTITIES: dict[type, OpenSession] = {
     Profile: profile.open_session,
     DefaultChain: default_chain.open_session,
 }
-MANAGED_KEYS: dict[KeyKind, ManagedKind] = {}
+MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
+    KeyKind.MODEL_STUDIO_KEY: ManagedKind(
+        model_studio.ModelStudioKeys, model_studio.permissions, probe=model_studio_probe.probe
+    ),
+}
 KEYS: dict[KeyKind, IssuedKind] = {
     KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
     KeyKind.BEARER_TOKEN: IssuedKind(bearer, needs_nothing),
+    KeyKind.MODEL_STUDIO_TEMPORARY_KEY: IssuedKind(temporary, needs_nothing),
 }
 
 
