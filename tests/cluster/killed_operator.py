@@ -1,7 +1,7 @@
 """The operator, with a hand on the switch: it kills itself at a named request.
 
-`KILL_AT` is `before` or `after`, and what to look for: `aws` and an action, or `api`, the end of a
-path and a word of the body. Everything else is the product as it is.
+`KILL_AT` is `before` or `after`, and what to look for: `aws` or `alibaba` and an action, or `api`,
+the end of a path and a word of the body. Everything else is the product as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 from botocore.client import BaseClient
 
 from keywright.cli.main import main
+from keywright.clouds.alibaba.acs3 import ApiRequest
+from keywright.clouds.alibaba.api_calls import ApiCalls, Call
 from keywright.cluster.client import KubernetesClient
 
 PHASE, _, _REST = os.environ["KILL_AT"].partition(" ")
@@ -41,6 +43,21 @@ def _wrap_the_cloud() -> None:
     BaseClient._make_api_call = call  # type: ignore[attr-defined]
 
 
+def _wrap_alibaba_cloud() -> None:
+    send = ApiCalls.send
+
+    async def sent(self: ApiCalls, request: ApiRequest, *, call: Call) -> bytes:
+        here = SIDE == "alibaba" and request.action == WHAT
+        if here and PHASE == "before":
+            _end_now()
+        answer = await send(self, request, call=call)
+        if here:
+            _end_now()
+        return answer
+
+    ApiCalls.send = sent  # type: ignore[method-assign]
+
+
 def _wrap_the_cluster() -> None:
     request = KubernetesClient.request
     path_end, _, word = WHAT.partition(" ")
@@ -61,5 +78,6 @@ def _wrap_the_cluster() -> None:
 
 if __name__ == "__main__":
     _wrap_the_cloud()
+    _wrap_alibaba_cloud()
     _wrap_the_cluster()
     raise SystemExit(main())

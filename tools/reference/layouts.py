@@ -105,6 +105,11 @@ READERS: Final[Mapping[Format, Readers]] = {
         "no: read at the start",
         (_RESTART, _PROXY),
     ),
+    Format.DASHSCOPE_ENV: Readers(
+        "Alibaba Cloud's SDK dashscope, LiteLLM",
+        "no: read at the start",
+        (_RESTART, _FILE, _PROXY),
+    ),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -121,6 +126,7 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.ALIBABA_CREDENTIALS_FILE: "[RSA key pairs](../alibaba-rsa-key-pair.md)",
     Format.ALIBABA_CREDENTIALS_URI: "[Sidecar for SDKs](../credentials-sidecar.md)",
     Format.CLAUDE_PLATFORM_ENV: "[Claude Platform on AWS](../claude-platform.md)",
+    Format.DASHSCOPE_ENV: "[Model Studio](../model-studio.md)",
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

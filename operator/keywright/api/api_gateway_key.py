@@ -238,10 +238,17 @@ class ApiGatewayKey(KeySpec, frozen=True):
         ]
         return f"usage plan {', '.join(filter(None, plans))}" if plans else ""
 
+    @classmethod
+    @override
+    def spec_to_revoke(cls, key_ids: Iterator[str], found: object) -> Mapping[str, Any]:
+        """Any plan: plans created for the grant are found by their tags."""
+        del cls, key_ids, found
+        return {"usagePlan": {"id": "unknown"}}
+
     @property
     @override
     def revocation_spec(self) -> Mapping[str, Any]:
-        """Any plan: plans created for the grant are found by their tags."""
+        """Any plan, as above."""
         return {"usagePlan": {"id": "unknown"}}
 
 

@@ -39,6 +39,7 @@ class Format(StrEnum):
     ALIBABA_CROSSPLANE = "AlibabaCrossplane"
     API_GATEWAY_ENV = "ApiGatewayEnv"
     CLAUDE_PLATFORM_ENV = "ClaudePlatformEnv"
+    DASHSCOPE_ENV = "DashScopeEnv"
     DOT_ENV = "DotEnv"
 
 
@@ -85,6 +86,18 @@ CLAUDE_PLATFORM_FORMATS: Final = frozenset(
 )
 """The formats for keys of Claude Platform on AWS."""
 
+MODEL_STUDIO_FORMATS: Final = frozenset(
+    {
+        Format.DASHSCOPE_ENV,
+        Format.OPENAI_ENV,
+        Format.API_KEY,
+        Format.AUTHORIZATION,
+        Format.HEADER_CREDENTIAL,
+        Format.DOT_ENV,
+    }
+)
+"""The formats for keys of Alibaba Cloud Model Studio."""
+
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
 """The formats for any token."""
 
@@ -112,6 +125,7 @@ class Variable(StrEnum):
     MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
     CLAUDE_PLATFORM_URL = "claudePlatformUrl"
     WORKSPACE_ID = "workspaceId"
+    DASHSCOPE_URL = "dashScopeUrl"
     AWS_CREDENTIALS_FILE = "awsCredentialsFile"
     AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
@@ -164,6 +178,13 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         "ANTHROPIC_AWS_WORKSPACE_ID": "${workspaceId}",
         "AWS_REGION": "${region}",
         "CLAUDE_CODE_USE_ANTHROPIC_AWS": "1",
+    },
+    # The names of DashScope's SDK, then that of LiteLLM.
+    Format.DASHSCOPE_ENV: {
+        "DASHSCOPE_API_KEY": "${apiKey}",
+        "DASHSCOPE_HTTP_BASE_URL": "${dashScopeUrl}",
+        "DASHSCOPE_COMPATIBLE_BASE_URL": "${openAiBaseUrl}",
+        "DASHSCOPE_API_BASE": "${openAiBaseUrl}",
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},

@@ -77,6 +77,12 @@ class KeySpec(SpecStruct, frozen=True):
         return "" if source.provider is Provider.AWS else "with aws"
 
     @classmethod
+    def environment_for(cls, provider: Provider) -> Mapping[str, Variable]:
+        """The variables of the format DotEnv, with the names of a cloud's SDKs."""
+        del provider
+        return cls.environment
+
+    @classmethod
     def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
         """The default formats of a Secret if the grant specifies no formats and no data."""
         del provider
@@ -161,6 +167,15 @@ class KeySpec(SpecStruct, frozen=True):
     def revocation_spec(self) -> Mapping[str, Any]:
         """The smallest spec of this kind that allows a managed key to be found and revoked."""
         return {}
+
+    @classmethod
+    def spec_to_revoke(cls, key_ids: Iterator[str], found: object) -> Mapping[str, Any] | None:
+        """The spec with which the managed keys with these IDs are revoked; None if it is unknown.
+
+        `found` is what the spec of the grant says of the kind, and may be missing or invalid.
+        """
+        del cls, key_ids, found
+        return None
 
     def key_identity(self) -> KeyIdentity:
         """The facts that identify the key, without the region, which the grant adds."""

@@ -22,6 +22,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
+from keywright.api.model_studio_keys import ModelStudioKey, ModelStudioTemporaryKey
 from keywright.api.schema import (
     KeyIdentity,
     Listed,
@@ -33,6 +34,14 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.api.user_key import UserKey
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_ALIBABA_ENVIRONMENT: Final[Mapping[str, Variable]] = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": Variable.ACCESS_KEY_ID,
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": Variable.SECRET_ACCESS_KEY,
+    "ALIBABA_CLOUD_SECURITY_TOKEN": Variable.SESSION_TOKEN,
+    "ALICLOUD_ACCESS_KEY": Variable.ACCESS_KEY_ID,
+    "ALICLOUD_SECRET_KEY": Variable.SECRET_ACCESS_KEY,
+    "ALICLOUD_SECURITY_TOKEN": Variable.SESSION_TOKEN,
+}
 
 
 class SessionCredentials(KeySpec, frozen=True):
@@ -77,6 +86,12 @@ class SessionCredentials(KeySpec, frozen=True):
     policy: Policy | None = None
     policy_arns: Listed[Text] = ()
     scoped_session: bool = False
+
+    @classmethod
+    @override
+    def environment_for(cls, provider: Provider) -> Mapping[str, Variable]:
+        """The variables of the SDKs of the cloud, and of Terraform."""
+        return _ALIBABA_ENVIRONMENT if provider is Provider.ALIBABA_CLOUD else cls.environment
 
     @classmethod
     @override
@@ -165,6 +180,8 @@ Key: TypeAlias = (
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
+    | ModelStudioKey
+    | ModelStudioTemporaryKey
 )
 
 
@@ -177,6 +194,8 @@ class KeyKind(StrEnum):
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
+    MODEL_STUDIO_KEY = ModelStudioKey.kind
+    MODEL_STUDIO_TEMPORARY_KEY = ModelStudioTemporaryKey.kind
 
 
 class KeyFields(SpecStruct, frozen=True):
@@ -188,6 +207,8 @@ class KeyFields(SpecStruct, frozen=True):
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None
+    model_studio_key: ModelStudioKey | None = None
+    model_studio_temporary_key: ModelStudioTemporaryKey | None = None
 
     @property
     def keys(self) -> tuple[Key, ...]:

@@ -163,6 +163,19 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
         """The boundary of the user."""
         return self.user.permissions_boundary
 
+    @classmethod
+    @override
+    def spec_to_revoke(cls, key_ids: Iterator[str], found: object) -> Mapping[str, Any] | None:
+        """The user in an ID; the spec may say that it is an existing or an exclusive one.
+
+        Otherwise the tags of the user decide whether it was created for the grant.
+        """
+        for key_id in key_ids:
+            user, _, credential = key_id.partition("/")[2].partition("/")
+            if user and credential:
+                return {**_user_and_exclusive(found, user), "rotateEvery": "30d"}
+        return None
+
     @property
     @override
     def revocation_spec(self) -> Mapping[str, Any]:
@@ -171,3 +184,14 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
         if self.user.path is not None:
             user["path"] = self.user.path
         return {"user": user, "rotateEvery": "30d"}
+
+
+def _user_and_exclusive(found: object, name: str) -> dict[str, Any]:
+    key = found if isinstance(found, Mapping) else {}
+    held = key.get("user")
+    if not isinstance(held, Mapping) or held.get("name") != name:
+        return {"user": {"name": name}}
+    user: dict[str, Any] = {"name": name, "create": held.get("create", True) is True}
+    if isinstance(held.get("path"), str):
+        user["path"] = held["path"]
+    return {"user": user, "exclusive": key.get("exclusive") is True}

@@ -29,6 +29,7 @@ from keywright.sidecar.proxy import KeyProxy
 from keywright.sidecar.proxy_metrics import ProxyMetrics
 from keywright.sidecar.proxy_rules import KeyHeader, Upstream, UpstreamError, upstream_from
 
+_BASE_URLS = ("OPENAI_BASE_URL", "DASHSCOPE_API_BASE")
 _CLAUDE_PLATFORM_KEY = "ANTHROPIC_AWS_API_KEY"
 
 
@@ -95,7 +96,8 @@ def server_of(values: Mapping[str, bytes]) -> str:
     Raises:
         UpstreamError: it names none.
     """
-    base_url = values.get("OPENAI_BASE_URL", b"").decode(errors="replace")
+    named = next((values[name] for name in _BASE_URLS if name in values), b"")
+    base_url = named.decode(errors="replace")
     if base_url:
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keywright.api.source import Provider
+from keywright.clouds.alibaba.api_calls import ApiCalls
 from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
 from keywright.clouds.alibaba.identities.default_chain import AlibabaDefaultChain
 from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import StsCalls
 from keywright.clouds.aws.api_gateway.client import SERVICE as GATEWAY
 from keywright.clouds.aws.api_gateway.client import GatewayQuotas
-from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
@@ -21,6 +21,7 @@ from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
+from keywright.clouds.listings import SharedListings
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
@@ -77,6 +78,7 @@ def connect_clouds(
         observe=observe,
     )
     ambient = AwsDefaultChain() if settings.allow_ambient else None
+    listings = SharedListings(clock=clock, age=settings.key_times.listing_age)
     own = AlibabaDefaultChain() if settings.allow_ambient else None
     aws = AwsEdges(
         tokens=tokens,
@@ -85,17 +87,19 @@ def connect_clouds(
         clock=clock,
         ambient=ambient,
         min_lifetime=settings.min_key_lifetime,
-        listings=SharedListings(clock=clock, age=settings.key_times.listing_age),
+        listings=listings,
     )
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
         sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews, observe=observe),
+        api=ApiCalls(http, clock=clock, skews=skews, observe=observe),
         http=http,
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),
         own=own,
         min_lifetime=settings.min_key_lifetime,
+        listings=listings,
     )
     return Clouds(
         providers={

@@ -15,7 +15,7 @@ import msgspec
 
 from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy
-from keywright.api.keys import MANAGED_KINDS, KeyKind
+from keywright.api.keys import KEY_TYPES, MANAGED_KINDS, KeyKind
 from keywright.api.names import ANNOTATION_TAKE_OVER
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus, PendingCreate
@@ -41,29 +41,8 @@ def key_spec(
 
     `spec` is the spec of the grant, of which any part can be missing or invalid.
     """
-    if kind is KeyKind.API_GATEWAY_KEY:
-        # Plans that were created for the grant are found by their tags.
-        return {"usagePlan": {"id": "unknown"}}
-    for key_id in key_ids:
-        user, _, credential = key_id.partition("/")[2].partition("/")
-        if user and credential:
-            return {**_user_and_exclusive(spec.get(kind.value), user), "rotateEvery": "30d"}
-    return None
-
-
-def _user_and_exclusive(found: object, name: str) -> dict[str, Any]:
-    """Whether the user is an existing one, if the spec still says so, and whether it is exclusive.
-
-    Otherwise the tags of the user decide whether it was created for the grant.
-    """
-    key = found if isinstance(found, Mapping) else {}
-    held = key.get("user")
-    if not isinstance(held, Mapping) or held.get("name") != name:
-        return {"user": {"name": name}}
-    user: dict[str, Any] = {"name": name, "create": held.get("create", True) is True}
-    if isinstance(held.get("path"), str):
-        user["path"] = held["path"]
-    return {"user": user, "exclusive": key.get("exclusive") is True}
+    found = KEY_TYPES[kind].spec_to_revoke(key_ids, spec.get(kind.value))
+    return None if found is None else dict(found)
 
 
 def grant_to_revoke(

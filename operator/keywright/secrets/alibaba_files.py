@@ -5,7 +5,6 @@ The names of profiles, modes and fields are those that `alibabacloud_credentials
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -20,18 +19,6 @@ class AccessKey:
     secret: str
     token: str
     region: str
-
-
-def environment(key: AccessKey) -> Mapping[str, str]:
-    """The environment variables of the SDKs and of Terraform."""
-    return {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
-        "ALIBABA_CLOUD_SECURITY_TOKEN": key.token,
-        "ALICLOUD_ACCESS_KEY": key.id,
-        "ALICLOUD_SECRET_KEY": key.secret,
-        "ALICLOUD_SECURITY_TOKEN": key.token,
-    }
 
 
 def config_json(key: AccessKey) -> str:

@@ -12,6 +12,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.partitions import partition_of
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
 from keywright.secrets.previous import uses_previous
@@ -50,7 +51,9 @@ def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
     """Return why there is no key in this Region, or no Secret: hosts that its partition lacks."""
     field_errors = list(grant.key.region_errors(region))
     partition = partition_of(region)
-    if field_errors or partition.has_mantle or grant.is_bulk_import:
+    if field_errors or grant.provider is not Provider.AWS:
+        return field_errors
+    if partition.has_mantle or grant.is_bulk_import:
         return field_errors
     lacking = MANTLE_URLS
     if endpoint_of(grant) is not Endpoint.RUNTIME:

@@ -13,7 +13,6 @@ from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
 from keywright.secrets.alibaba_files import AccessKey
@@ -118,7 +117,7 @@ class Values:
             return value
         own = self.grant.key.own_values(self.credential.region)
         find = _RESOLVERS.get(variable)
-        found = find(self) if find is not None else own.get(variable)
+        found = find(self) if find is not None and variable not in own else own.get(variable)
         is_name = variable in _NAMES or variable in own
         if found is not None and is_name and not _PLAIN.fullmatch(found):
             # Templates can be scripts and settings of other namespaces, with the value unquoted.
@@ -134,11 +133,8 @@ class Values:
 
 def _dot_env(values: Values) -> str:
     """The environment of the kind; its values are plain words that need no quotes."""
-    if values.credential.provider is Provider.ALIBABA_CLOUD:
-        lines = alibaba_files.environment(values.plain_access_key())
-    else:
-        environment = values.grant.key.environment
-        lines = {name: values.plain(variable) for name, variable in environment.items()}
+    environment = values.grant.key.environment_for(values.credential.provider)
+    lines = {name: values.plain(variable) for name, variable in environment.items()}
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 

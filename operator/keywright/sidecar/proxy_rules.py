@@ -115,16 +115,26 @@ _BEDROCK_RUNTIME: Final = (
 _BEDROCK_MANTLE: Final = ("/v1/**", "/openai/v1/**", "/anthropic/**")
 # Claude Platform on AWS User Guide, "Authentication": the paths of Anthropic's API.
 _CLAUDE_PLATFORM: Final = ("/v1/**",)
+# Model Studio, "Base URL overview", without the path that makes temporary keys (/api/v1/tokens).
+_MODEL_STUDIO: Final = (
+    "/compatible-mode/v1/**",
+    "/api/v1/services/**",
+    "/api/v1/tasks/**",
+    "/apps/anthropic/**",
+)
 _KNOWN_HOSTS: Final = (
     (re.compile(r"bedrock-runtime(-fips)?\.[a-z0-9-]+\.amazonaws\.com"), _BEDROCK_RUNTIME),
     (re.compile(r"bedrock-runtime\.[a-z0-9-]+\.(api\.aws|amazonaws\.com\.cn)"), _BEDROCK_RUNTIME),
     (re.compile(r"bedrock-mantle\.[a-z0-9-]+\.api\.aws"), _BEDROCK_MANTLE),
     (re.compile(r"aws-external-anthropic\.[a-z0-9-]+\.api\.aws"), _CLAUDE_PLATFORM),
+    (re.compile(r"dashscope(-[a-z]+)?\.aliyuncs\.com"), _MODEL_STUDIO),
+    (re.compile(r"[a-z]{2}-[a-z0-9-]+\.dashscope\.aliyuncs\.com"), _MODEL_STUDIO),
+    (re.compile(r"[a-z0-9_-]+\.[a-z]{2}-[a-z0-9-]+\.maas\.aliyuncs\.com"), _MODEL_STUDIO),
 )
 
 
 def upstream_from(url: str, *, paths: Iterable[str] = (), header: KeyHeader) -> Upstream:
-    """The upstream of a URL without a path; `paths` has a default for hosts of AWS.
+    """The upstream of a URL without a path; `paths` has a default for known hosts.
 
     Raises:
         UpstreamError: the URL or a path is not usable.

@@ -22,7 +22,8 @@ _TRUST = Path(__file__).parents[1] / "trust"
 class AlibabaCloud(EmulatedCloud):
     """Prepares the accounts, and reports the sessions.
 
-    The services in faults are "sts", "ecs", "ccc", "metadata" and "credentials-uri".
+    The services in faults are "sts", "ecs", "ccc", "modelstudio", "dashscope", "metadata" and
+    "credentials-uri".
     """
 
     name = "alibaba"
@@ -166,6 +167,43 @@ class AlibabaCloud(EmulatedCloud):
     def limit_sts(self, per_second: float | None) -> None:
         """Limit the calls of each STS API per second and account; None is the vendor's 100."""
         self._ask("limit_sts", per_second=per_second)
+
+    # --- Model Studio ----------------------------------------------------------------------------
+
+    def create_workspace(self, workspace: str, *, region: str, account: str = ACCOUNT) -> None:
+        """Create a workspace of Model Studio."""
+        self._ask("create_workspace", workspace=workspace, region=region, account=account)
+
+    def create_model_studio_key(
+        self, *, region: str, description: str = "made by hand", account: str = ACCOUNT
+    ) -> str:
+        """Create a key in the console, and return its value."""
+        return str(
+            self._ask(
+                "create_model_studio_key", region=region, description=description, account=account
+            )
+        )
+
+    def model_studio_keys(self) -> list[dict[str, Any]]:
+        """All long-lived keys, without their values."""
+        found: list[dict[str, Any]] = self._ask("model_studio_keys")
+        return found
+
+    def enable_model_studio_key(self, key_id: int, *, enabled: bool) -> None:
+        """Enable or disable a key in the console."""
+        self._ask("enable_model_studio_key", key_id=key_id, enabled=enabled)
+
+    def describe_model_studio_key(self, key_id: int, *, description: str) -> None:
+        """Edit the description of a key in the console."""
+        self._ask("describe_model_studio_key", key_id=key_id, description=description)
+
+    def delete_model_studio_key(self, key_id: int) -> None:
+        """Delete a key in the console."""
+        self._ask("delete_model_studio_key", key_id=key_id)
+
+    def limit_temporary_keys(self, *, seconds: float | None) -> None:
+        """Limit the lifetime of temporary keys, whatever is requested."""
+        self._ask("limit_temporary_keys", seconds=seconds)
 
     # --- the sessions ----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds import control
+from testbed.clouds.alibaba.model_studio_keys import Permissions
 from testbed.clouds.alibaba.models import IssuedSession, RsaKeyPair, UserAccessKey
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from testbed.clouds.alibaba.bearer import BearerTokens
     from testbed.clouds.alibaba.credentials_uris import CredentialsUris
     from testbed.clouds.alibaba.metadata import Metadata
+    from testbed.clouds.alibaba.model_studio_keys import ModelStudioKeys
     from testbed.clouds.alibaba.oidc_tokens import OidcTokens
     from testbed.clouds.alibaba.rates import StsRates
     from testbed.clouds.alibaba.rsa_keys import RsaKeys
@@ -37,6 +39,7 @@ class Control(control.Control):
         sessions: Sessions,
         rsa_keys: RsaKeys,
         bearer_tokens: BearerTokens,
+        model_studio_keys: ModelStudioKeys,
         metadata: Metadata,
         uris: CredentialsUris,
         routes: Routes,
@@ -50,6 +53,7 @@ class Control(control.Control):
         self._sessions = sessions
         self._rsa_keys = rsa_keys
         self._bearer_tokens = bearer_tokens
+        self._model_studio_keys = model_studio_keys
         self._metadata = metadata
         self._routes = routes
         self._rates = rates
@@ -57,6 +61,13 @@ class Control(control.Control):
         self.questions |= self._of_accounts() | self._of_sessions()
         self.questions |= {
             "create_bearer_token": bearer_tokens.create,
+            "create_workspace": model_studio_keys.create_workspace,
+            "model_studio_keys": model_studio_keys.all,
+            "enable_model_studio_key": model_studio_keys.set_enabled,
+            "describe_model_studio_key": model_studio_keys.describe,
+            "delete_model_studio_key": model_studio_keys.forget,
+            "limit_temporary_keys": model_studio_keys.limit,
+            "create_model_studio_key": self._create_model_studio_key,
             "attach_instance_role": metadata.attach_role,
             "allow_metadata_v1": metadata.allow_v1,
             "create_credentials_uri": uris.create,
@@ -120,9 +131,22 @@ class Control(control.Control):
                 *self._tokens.seen,
                 *self._rsa_keys.to_api,
                 *self._bearer_tokens.secrets(),
+                *self._model_studio_keys.secrets(),
                 *self._metadata.secrets(),
             }
         )
+
+    def _create_model_studio_key(self, *, account: str, region: str, description: str) -> str:
+        """A key that a person has created in the console."""
+        key = self._model_studio_keys.create(
+            account=account,
+            region=region,
+            workspace=None,
+            description=description,
+            created_by=account,
+            permissions=Permissions(),
+        )
+        return key.value
 
     def _key(self, user: User) -> dict[str, object]:
         key = self._accounts.create_access_key(user)

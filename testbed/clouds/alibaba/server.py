@@ -11,9 +11,12 @@ from testbed.clouds.alibaba.bearer import BearerTokens
 from testbed.clouds.alibaba.ccc import CloudCallCenter
 from testbed.clouds.alibaba.control import Control
 from testbed.clouds.alibaba.credentials_uris import CredentialsUris
+from testbed.clouds.alibaba.dashscope import DashScope
 from testbed.clouds.alibaba.ecs import ElasticComputeService
 from testbed.clouds.alibaba.hosts import DOMAINS, PLAIN_HOSTS, service_of
 from testbed.clouds.alibaba.metadata import Metadata
+from testbed.clouds.alibaba.model_studio_keys import ModelStudioKeys
+from testbed.clouds.alibaba.modelstudio import ModelStudio
 from testbed.clouds.alibaba.oidc_tokens import OidcTokens
 from testbed.clouds.alibaba.principals import Principals
 from testbed.clouds.alibaba.rates import StsRates
@@ -52,6 +55,7 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         clock=clock,
     )
     bearer_tokens = BearerTokens(clock=clock)
+    model_studio_keys = ModelStudioKeys(clock=clock)
     metadata = Metadata(accounts=accounts, sessions=sessions, clock=clock)
     uris = CredentialsUris(accounts=accounts, sessions=sessions)
     services: list[Service] = [
@@ -64,6 +68,8 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         ),
         ElasticComputeService(authentication=authentication),
         CloudCallCenter(tokens=bearer_tokens, authentication=authentication),
+        ModelStudio(keys=model_studio_keys, authentication=authentication),
+        DashScope(keys=model_studio_keys),
         metadata,
         uris,
     ]
@@ -81,6 +87,7 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         sessions=sessions,
         rsa_keys=rsa_keys,
         bearer_tokens=bearer_tokens,
+        model_studio_keys=model_studio_keys,
         metadata=metadata,
         uris=uris,
         routes=routes,

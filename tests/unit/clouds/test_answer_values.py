@@ -11,7 +11,7 @@ import pytest
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.credentials import parse_credentials
-from keywright.clouds.alibaba.provider import _account
+from keywright.clouds.alibaba.provider import account_of
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.answer_values import moment, parsed_moment
 from keywright.clouds.aws.sts.sessions import caller_of, session_of
@@ -113,8 +113,8 @@ async def test_the_account_of_alibaba_cloud_is_a_number(account: str) -> None:
         with pytest.raises(Failure, match="no valid") as caught:
             await sts.caller(bare(), at=AT)
         assert "planted" not in str(caught.value)
-    assert _account(replace(bare(), identity=arns[0])) == ""
-    assert _account(replace(bare(), identity=arns[1])) == "1234567890123456"
+    assert account_of(replace(bare(), identity=arns[0])) == ""
+    assert account_of(replace(bare(), identity=arns[1])) == "1234567890123456"
 
 
 def test_an_end_without_a_zone_is_utc() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keywright.clouds.aws.api_gateway.api_key import is_disabled_by_hand, update
-from keywright.clouds.aws.tags import DISABLED_TAG, TAG
+from keywright.clouds.owner_tags import DISABLED_TAG, TAG
 
 _ARN = "arn:aws:apigateway:us-west-2::/apikeys/k"
 

@@ -17,10 +17,10 @@ from keywright.api.bedrock_keys import BEDROCK, BedrockLongTermKey
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
-from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.iam.user_keys import UserKeys
-from keywright.clouds.aws.tags import TAG
+from keywright.clouds.listings import SharedListings
+from keywright.clouds.owner_tags import TAG
 from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context

@@ -250,6 +250,28 @@ def test_claude_platform_has_the_paths_of_anthropics_api() -> None:
         forwarded_target("/admin", upstream)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "dashscope.aliyuncs.com",
+        "dashscope-intl.aliyuncs.com",
+        "cn-hongkong.dashscope.aliyuncs.com",
+        "llm-1a2b3c4d5e6f.ap-southeast-1.maas.aliyuncs.com",
+    ],
+)
+def test_model_studio_has_the_paths_of_its_models(host: str) -> None:
+    """But not the one that makes temporary keys."""
+    upstream = upstream_from(f"https://{host}", header=KeyHeader.BEARER)
+    for path in (
+        "/compatible-mode/v1/chat/completions",
+        "/api/v1/services/aigc/text-generation/generation",
+        "/apps/anthropic/v1/messages",
+    ):
+        assert forwarded_target(path, upstream) == path
+    with pytest.raises(RefusedError):
+        forwarded_target("/api/v1/tokens?expire_in_seconds=1800", upstream)
+
+
 def test_an_upstream_on_this_machine_needs_no_tls() -> None:
     """An emulator, or a tunnel that is secured otherwise."""
     upstream = upstream_from("http://127.0.0.1:4566/", paths=["/**"], header=KeyHeader.BEARER)

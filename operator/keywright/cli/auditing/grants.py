@@ -11,7 +11,7 @@ from typing import Any, Final
 from keywright.api.keys import KEY_TYPES, USER_KINDS, KeyKind
 from keywright.api.status import GrantStatus
 from keywright.api.user_key import UserKey
-from keywright.clouds.aws.tags import owner_tag
+from keywright.clouds.owner_tags import owner_tag
 
 # IAM may list a new key this late; as in `planning.key_check`.
 _LISTED_AFTER: Final = timedelta(minutes=2)

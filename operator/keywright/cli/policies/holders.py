@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from keywright.api.names import ANNOTATION_EKS_ROLE_ARN, ANNOTATION_RRSA_ROLE_NA
 from keywright.api.partitions import partition_of
 from keywright.api.source import Provider
 from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
+from keywright.cli.policies import alibaba_permissions
 from keywright.cli.policies.aws_permissions import boundary_of, permissions_of
 from keywright.cli.policies.model import (
     UNKNOWN_ACCOUNT,
@@ -29,7 +30,7 @@ from keywright.cli.policies.model import (
     account_of,
 )
 from keywright.clouds.aws.place import place_of
-from keywright.clouds.policy_statements import allowing, statement
+from keywright.clouds.policy_statements import statement
 
 ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
@@ -206,18 +207,14 @@ def _alibaba(
         holder = role
     if holder is None:
         return
-    for item, grant in grants:
-        name = item.placed.label
-        holder.allow(_session_of_alibaba(grant), grant=name)
+    placed = [(item.placed.label, grant) for item, grant in grants]
+    holder.allow(alibaba_permissions.permissions_of(grant for _, grant in placed))
+    for name, grant in placed:
+        holder.allow((), grant=name)
         if isinstance(grant.key, SessionCredentials) and grant.key.policy is None:
             holder.note(
                 f"{name}: also allow what the application calls, which manifests do not say"
             )
-
-
-def _session_of_alibaba(grant: ApiKeyGrant) -> Iterator[dict[str, Any]]:
-    if isinstance(grant.key, SessionCredentials):
-        yield from allowing(grant.key.policy)
 
 
 def _rrsa(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.api_calls import ApiCalls
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError, TemporaryCredentials
 from keywright.clouds.alibaba.sts.errors import SOURCE, RequestContext, refusal
 from keywright.clouds.endpoints import AllowedUris
@@ -21,6 +22,7 @@ from keywright.clouds.interfaces import (
     SessionOptions,
     TokenSource,
 )
+from keywright.clouds.listings import SharedListings
 from keywright.clouds.sessions import Clock
 
 DEFAULT_DURATION: Final = "1h"
@@ -42,11 +44,15 @@ class AlibabaContext:
     tokens: TokenSource
     secrets: SecretReader
     sts: StsCalls
+    api: ApiCalls
     http: HttpClient
     clock: Clock
     uris: AllowedUris
     own: DefaultCredentials | None = None
     min_lifetime: timedelta = timedelta(0)
+    listings: SharedListings = field(
+        default_factory=lambda: SharedListings(clock=lambda: datetime.now(UTC))
+    )
 
 
 def alibaba_of(source: CredentialSource) -> AlibabaSource:

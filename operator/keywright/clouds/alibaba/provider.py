@@ -20,8 +20,10 @@ from keywright.api.alibaba_source import (
 )
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba import session_credentials
 from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
@@ -40,11 +42,14 @@ from keywright.clouds.alibaba.identities import (
     rsa_key_pair,
 )
 from keywright.clouds.alibaba.identities.roles import assume_chained_role
-from keywright.clouds.alibaba.sts import session_credentials
+from keywright.clouds.alibaba.kinds import IssuedKind, ManagedKind, needs_nothing
+from keywright.clouds.alibaba.modelstudio import keys as model_studio
+from keywright.clouds.alibaba.modelstudio import probe as model_studio_probe
+from keywright.clouds.alibaba.modelstudio import temporary
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.answer_values import ACCOUNT, fits
-from keywright.clouds.classified import classified
+from keywright.clouds.classified import ClassifiedKeys, classified
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
     CallerIdentity,
@@ -76,21 +81,6 @@ class OpenSession(Protocol):
         """Open a session; raises Failure."""
 
 
-class KeyIssuer(Protocol):
-    """Issues one kind of key: its session options, the sessions that it accepts, the key."""
-
-    def session_options(self, key: Any) -> SessionOptions:
-        """The session options of the key, beyond those of the source."""
-
-    def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
-        """Whether the session may be used for the key."""
-
-    def mint(
-        self, key: Any, *, grant: ApiKeyGrant, session: Session, region: str, account_id: str
-    ) -> IssuedKey:
-        """Issue a key; raises Failure."""
-
-
 IDENTITIES: dict[type, OpenSession] = {
     AlibabaAccessKey: access_key.open_session,
     AlibabaSts: access_key.open_session,
@@ -103,9 +93,15 @@ IDENTITIES: dict[type, OpenSession] = {
     Profile: profile.open_session,
     DefaultChain: default_chain.open_session,
 }
-KEYS: dict[KeyKind, KeyIssuer] = {
-    KeyKind.SESSION_CREDENTIALS: session_credentials,
-    KeyKind.BEARER_TOKEN: bearer,
+MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
+    KeyKind.MODEL_STUDIO_KEY: ManagedKind(
+        model_studio.ModelStudioKeys, model_studio.permissions, probe=model_studio_probe.probe
+    ),
+}
+KEYS: dict[KeyKind, IssuedKind] = {
+    KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
+    KeyKind.BEARER_TOKEN: IssuedKind(bearer, needs_nothing),
+    KeyKind.MODEL_STUDIO_TEMPORARY_KEY: IssuedKind(temporary, needs_nothing),
 }
 
 
@@ -156,8 +152,10 @@ class Alibaba:
         not_before: datetime | None = None,
     ) -> IssuedKey:
         """Issue a key, with a session that all grants with the same options share."""
-        del intent  # Alibaba Cloud has no managed keys
-        way, key = KEYS[grant.kind], grant.key
+        if grant.kind in MANAGED_KEYS:
+            assert intent is not None
+            return await (await self.keys(grant, source=source)).create(intent)
+        way, key = KEYS[grant.kind].issuer, grant.key
         session = await self._role_chain.session(
             source,
             hop=len(alibaba_of(source).assume_roles),
@@ -165,12 +163,13 @@ class Alibaba:
             accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
             not_before=not_before,
         )
-        issued_key = way.mint(
+        issued_key = await way.mint(
             key,
             grant=grant,
+            source=source,
             session=session,
-            region=grant.region(source),
-            account_id=_account(session),
+            account_id=account_of(session),
+            context=self._context,
         )
         return replace(issued_key, identity=session.identity)
 
@@ -178,19 +177,34 @@ class Alibaba:
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
-        """Not supported: Alibaba Cloud has no managed keys.
-
-        Raises:
-            Failure: always. Only reached by a grant whose source was in another cloud before.
-        """
-        del evidence
-        raise Failure(
-            f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
-            kind=FailureClass.CONFIGURATION,
-            reason="SourceChanged",
-            field="spec.sourceRef.name",
-            remedy=f"Make CredentialSource {source.name} one of AWS again.",
+        """The grant's keys, by the source's session; a grant in deletion may use an earlier one."""
+        kind = MANAGED_KEYS.get(grant.kind)
+        if kind is None:
+            # Only reached by a grant whose source was in another cloud before.
+            raise Failure(
+                f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
+                kind=FailureClass.CONFIGURATION,
+                reason="SourceChanged",
+                field="spec.sourceRef.name",
+                remedy=f"Make CredentialSource {source.name} one of AWS again.",
+            )
+        hop = len(alibaba_of(source).assume_roles)
+        try:
+            session = await self._role_chain.session(source, hop=hop)
+        except Failure:
+            former = self._role_chain.last_valid_session(source, hop=hop)
+            if not grant.deleting or former is None:
+                raise
+            session = former
+        found = kind.keys(
+            key=grant.key,
+            grant=grant,
+            source=source,
+            session=session,
+            context=self._context,
+            evidence=evidence,
         )
+        return ClassifiedKeys(found)
 
     @classified("verifying the source")
     async def verify(
@@ -205,17 +219,20 @@ class Alibaba:
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
-        """Probe new credentials by GetCallerIdentity, which needs no permission; raises Failure.
+        """Probe a new key as the grant specifies; raises Failure."""
+        if grant.spec.probe.mode is ProbeMode.SERVICE:
+            kind = KEYS.get(grant.kind) or MANAGED_KEYS[grant.kind]
+            attempt = kind.probe
+            assert attempt is not None  # `KeySpec.probe_modes` of other kinds lacks the mode
+        else:
+            # The only other one: GetCallerIdentity, which needs no permission.
+            attempt = session_credentials.probe_identity
+        await attempt(grant, credential=credential, source=source, context=self._context)
 
-        It is the only probe for grants of Alibaba Cloud (api.grant_checks).
-        """
-        del grant
-        await session_credentials.probe_identity(
-            credential, at=endpoint_of(source), sts=self._context.sts
-        )
-
+    @classified("opening a session")
     async def hold(self, source: CredentialSource) -> None:
-        """Do nothing: no key of this cloud has to be revoked."""
+        """Ensure a valid session in memory for keys that must be revoked."""
+        await self._role_chain.session(source, hop=len(alibaba_of(source).assume_roles))
 
     @classified("asking for the time")
     async def ask(self, source: CredentialSource) -> None:
@@ -235,7 +252,7 @@ class Alibaba:
         self._role_chain.forget(source_uid=source_uid)
 
 
-def _account(session: Session) -> str:
+def account_of(session: Session) -> str:
     """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty if it is not an account ID."""
     parts = session.identity.split(":")
     return parts[3] if len(parts) > 3 and fits(parts[3], ACCOUNT) else ""

@@ -1,4 +1,4 @@
-"""Cached boto3 clients, which contain no credentials, and listings that lookups of keys share.
+"""Cached boto3 clients, which contain no credentials.
 
 Creating a client takes 2 to 3 ms of processor time and up to 350 KiB, the first one of a service
 ten times as long. A client is safe to share between threads; a boto3 Session is not, so one thread
@@ -10,19 +10,15 @@ revoked session therefore leaves nothing in a client.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS
 from keywright.clouds.bounded import FairLruDict, LruDict
 from keywright.clouds.interfaces import Session
-from keywright.clouds.slots import waiting_for_cloud
 
 DEFAULT_ATTEMPTS: Final = 3
 _MAX_UNSIGNED: Final = 64
@@ -179,59 +175,3 @@ def _bare_session(credentials: _CallCredentials) -> Any:
     )
     core.register_component("credential_provider", credentials)
     return boto3.session.Session(botocore_session=core, region_name="us-east-1")
-
-
-ListingKey = tuple[str, ...]
-"""What is listed; the first word names the type of the listing."""
-_Listing = TypeVar("_Listing")
-_AGE: Final = timedelta(minutes=10)
-
-
-class SharedListings:
-    """The recent listings of each account and region.
-
-    A listing only proves that a key exists. That a key is missing must be confirmed with the
-    grant's own session.
-    """
-
-    def __init__(self, *, clock: Callable[[], datetime], age: timedelta = _AGE) -> None:
-        self._clock = clock
-        self._age = age
-        self._made: dict[ListingKey, tuple[datetime, Any]] = {}
-        self._making: dict[ListingKey, asyncio.Task[Any]] = {}
-
-    async def get(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
-        """The listing; raises what `make` raises.
-
-        Another caller's session may lack permissions that this one has: that it was denied the
-        listing says nothing here.
-        """
-        while True:
-            now = self._clock()
-            for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
-                del self._made[old]
-            if key in self._made:
-                known: _Listing = self._made[key][1]
-                return known
-            making, own = self._making.get(key), False
-            if making is None:
-                making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
-                self._making[key], own = making, True
-            try:
-                # Shielded: one waiter that is cancelled must not take the listing from the others.
-                with waiting_for_cloud():
-                    made: _Listing = await asyncio.shield(making)
-            except Failure as failure:
-                if own or failure.kind is not FailureClass.DENIED:
-                    raise
-            else:
-                return made
-
-    async def _make(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
-        began = self._clock()
-        try:
-            listing = await make()
-            self._made[key] = (began, listing)
-            return listing
-        finally:
-            del self._making[key]

@@ -26,7 +26,6 @@ from keywright.clouds.aws.client_cache import (
     DEFAULT_ATTEMPTS,
     BotoClientCache,
     ClientKey,
-    SharedListings,
 )
 from keywright.clouds.aws.error_codes import is_throttled, retry_after_seconds
 from keywright.clouds.aws.transport import Observe, Transport
@@ -40,6 +39,7 @@ from keywright.clouds.interfaces import (
     Session,
     TokenSource,
 )
+from keywright.clouds.listings import SharedListings
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shares import FairShares, Share

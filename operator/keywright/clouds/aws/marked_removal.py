@@ -16,7 +16,7 @@ from keywright.clouds.aws.api_gateway.errors import NOT_FOUND, gateway_code
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import NO_SUCH_ENTITY, iam_code
 from keywright.clouds.aws.marked_resources import list_credentials
-from keywright.clouds.aws.tags import (
+from keywright.clouds.owner_tags import (
     CLUSTER_TAG,
     GRANT_ID_TAG,
     KEYS_TAG,

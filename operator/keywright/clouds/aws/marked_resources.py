@@ -13,7 +13,7 @@ from typing import Any, Final
 from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import ACCESS_DENIED, NO_SUCH_ENTITY, iam_code
-from keywright.clouds.aws.tags import (
+from keywright.clouds.owner_tags import (
     CLUSTER_TAG,
     CREATED_TAG,
     IMPORT_TAG,

@@ -14,7 +14,7 @@ from keywright.api.grant_checks import validate_with_source
 from keywright.api.names import FINALIZER
 from keywright.api.parsing import parse_grant
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.api.times import time_or_none
 from keywright.controller.context import Context
@@ -169,9 +169,7 @@ def _field_errors(grant: ApiKeyGrant, source: CredentialSource | None) -> tuple[
     if source is None or errors:
         return errors
     errors = tuple(validate_with_source(grant, source=source))
-    if source.provider is Provider.AWS:
-        errors += tuple(check_region(grant, region=grant.region(source)))
-    return errors
+    return errors + tuple(check_region(grant, region=grant.region(source)))
 
 
 def _others(context: Context, grant: ApiKeyGrant, state: GrantState) -> Others:

@@ -14,6 +14,7 @@ from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
+from keywright.clouds.alibaba.api_calls import ApiCalls
 from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.alibaba.provider import IDENTITIES
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError, TemporaryCredentials
@@ -166,6 +167,7 @@ class Scripted:
             tokens=self.tokens,
             secrets=Secrets(self.secrets),
             sts=self.sts,
+            api=ApiCalls(self.http, clock=self.clock),
             http=self.http,
             clock=self.clock,
             uris=AllowedUris(self.uris),

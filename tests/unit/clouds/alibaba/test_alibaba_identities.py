@@ -11,8 +11,8 @@ import pytest
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.alibaba import session_credentials
 from keywright.clouds.alibaba.identities.roles import assume_chained_role
-from keywright.clouds.alibaba.sts import session_credentials
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.http import Timeouts
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
@@ -295,7 +295,9 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
 @pytest.mark.parametrize(
     ("formats", "warned"), [(["AlibabaCredentialsFile"], True), (["AlibabaEnv"], False)]
 )
-def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, warned: bool) -> None:
+async def test_a_file_that_one_sdk_cannot_read_is_warned_of(
+    formats: list[str], *, warned: bool
+) -> None:
     """The SDK for Python takes no session from the INI file; the status says so."""
     requested = grant(bedrockShortTermKey=None, sessionCredentials={}, secret={"formats": formats})
     session = Session(
@@ -306,7 +308,12 @@ def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, war
         expires_at=NOON + timedelta(hours=1),
         identity=USER,
     )
-    issued_key = session_credentials.mint(
-        SessionCredentials(), grant=requested, session=session, region="cn-hangzhou", account_id="1"
+    issued_key = await session_credentials.mint(
+        SessionCredentials(),
+        grant=requested,
+        source=alibaba(accessKey={"secretRef": {"name": "key"}}),
+        session=session,
+        account_id="1",
+        context=Scripted().context,
     )
     assert ("SDK for Python" in issued_key.warning) is warned

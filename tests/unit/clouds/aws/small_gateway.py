@@ -12,10 +12,10 @@ from typing_extensions import override
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import GrantIdentity
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
-from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, TAG
 from keywright.clouds.interfaces import Evidence
+from keywright.clouds.listings import SharedListings
+from keywright.clouds.owner_tags import CLUSTER_TAG, GRANT_ID_TAG, TAG
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock

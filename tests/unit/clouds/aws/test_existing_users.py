@@ -15,8 +15,8 @@ from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
 from keywright.clouds.aws.iam.user_keys import UserKeys
-from keywright.clouds.aws.tags import CLUSTER_TAG, CREATED_TAG, GRANT_ID_TAG, KEYS_TAG, TAG
 from keywright.clouds.interfaces import Evidence
+from keywright.clouds.owner_tags import CLUSTER_TAG, CREATED_TAG, GRANT_ID_TAG, KEYS_TAG, TAG
 from keywright.planning.key_ownership import grant_to_revoke
 from tests.unit.api.samples import grant_body, source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context

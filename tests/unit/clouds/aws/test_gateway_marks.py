@@ -8,7 +8,7 @@ import pytest
 
 from keywright.api.grant import GrantIdentity
 from keywright.clouds.aws.api_gateway.api_key import OwnerTags, import_of
-from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, RETAIN_TAG, TAG, UID_TAG
+from keywright.clouds.owner_tags import CLUSTER_TAG, GRANT_ID_TAG, RETAIN_TAG, TAG, UID_TAG
 
 _UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
 _ID, _FORMER, _HERE = "the grant id", "a former grant id", "this cluster"

@@ -7,9 +7,9 @@ from collections.abc import Collection
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.client_cache import SharedListings
-from keywright.clouds.aws.tags import IMPORT_TAG, INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey
+from keywright.clouds.listings import SharedListings
+from keywright.clouds.owner_tags import IMPORT_TAG, INTENT_TAG
 from keywright.planning.state import KeyFault
 from tests.unit.clouds.aws.small_gateway import FILE, SmallGateway, gateway_keys
 from tests.unit.fakes.clock import FakeClock

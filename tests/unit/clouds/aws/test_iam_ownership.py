@@ -12,8 +12,8 @@ from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.ownership import UserOwnership
-from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
 from keywright.clouds.interfaces import Evidence
+from keywright.clouds.owner_tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
 from tests.unit.api.samples import grant
 from tests.unit.replace import replace
 

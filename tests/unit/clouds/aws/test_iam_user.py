@@ -6,7 +6,7 @@ import pytest
 
 from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.clouds.aws.iam.user import inline_policies, managed_policies
-from keywright.clouds.aws.tags import owner_of
+from keywright.clouds.owner_tags import owner_of
 from tests.unit.api.samples import grant
 
 _USE = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]

@@ -69,21 +69,22 @@ def accepts_session(key: BearerToken, *, session: Session, now: datetime) -> boo
     return session.bearer is not None
 
 
-def mint(
+async def mint(
     key: BearerToken,
     *,
     grant: ApiKeyGrant,
+    source: CredentialSource,
     session: Session,
-    region: str,
     account_id: str,
+    context: AlibabaContext,
 ) -> IssuedKey:
     """Return the token, whose expiry is unknown."""
-    del key, account_id
+    del key, account_id, context
     # The source has a bearer token: `validate_with_source` accepts no other.
     assert session.bearer is not None
     credential = Credential(
         values={API_KEY: session.bearer},
-        region=region,
+        region=grant.region(source),
         account_id=None,
         key_id=session.access_key_id,
         issued_at=session.issued_at,

@@ -193,6 +193,12 @@ _BY_PREFIX: Final = (
 )
 
 
+def is_of_credentials(code: str) -> bool:
+    """Whether the code is about the key, the signature or the clock, as every service has it."""
+    row = _ROWS.get(code)
+    return row is not None and row.part in {"", _KEY}
+
+
 def refusal(error: StsError, asking: RequestContext) -> Failure:
     """The failure for an error of STS in this context."""
     described = f" (token {asking.token.describe()})" if asking.token is not None else ""

@@ -16,7 +16,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.api_gateway.errors import NOT_FOUND, gateway_code
 from keywright.clouds.aws.api_gateway.usage_plans import list_plans as plans_listed
-from keywright.clouds.aws.tags import (
+from keywright.clouds.owner_tags import (
     CLUSTER_TAG,
     DISABLED_TAG,
     GRANT_ID_TAG,

@@ -24,9 +24,9 @@ from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.api_key import Key, OwnerTags
 from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
 from keywright.clouds.aws.clients import AwsContext
-from keywright.clouds.aws.tags import Owned
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Session
+from keywright.clouds.owner_tags import Owned
 from keywright.clouds.rate_limit import FixedRate, pace_key
 from keywright.clouds.shares import FairShares
 from keywright.planning.key_ownership import owned_by_another_cluster

@@ -18,8 +18,8 @@ from keywright.clouds.aws.api_gateway.api_key import Key
 from keywright.clouds.aws.api_gateway.client import GatewayClient
 from keywright.clouds.aws.api_gateway.errors import file_invalid, rows_refused
 from keywright.clouds.aws.api_gateway.key_file import KeyFile, Row, SkippedRow
-from keywright.clouds.aws.tags import IMPORT_TAG, INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
+from keywright.clouds.owner_tags import IMPORT_TAG, INTENT_TAG
 from keywright.clouds.redaction import redacted
 from keywright.secrets.credential import Credential
 

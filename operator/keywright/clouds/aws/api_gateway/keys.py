@@ -20,8 +20,8 @@ from keywright.clouds.aws.api_gateway.client import GatewayClient, parts_of
 from keywright.clouds.aws.api_gateway.csv_import import CsvImport
 from keywright.clouds.aws.api_gateway.key_lookup import KeyLookup
 from keywright.clouds.aws.api_gateway.single_key import SingleApiKey
-from keywright.clouds.aws.tags import CLUSTER_TAG, DISABLED_TAG, TAG, Owned
 from keywright.clouds.interfaces import Intent, IssuedKey
+from keywright.clouds.owner_tags import CLUSTER_TAG, DISABLED_TAG, TAG, Owned
 from keywright.planning.key_ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey, KeyFault
 

@@ -24,8 +24,8 @@ from keywright.clouds.aws.api_gateway.errors import (
     value_taken,
 )
 from keywright.clouds.aws.error_codes import is_rate_answer
-from keywright.clouds.aws.tags import INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
+from keywright.clouds.owner_tags import INTENT_TAG
 from keywright.secrets.credential import API_KEY, Credential
 
 _MIN_LENGTH: Final = 20

@@ -29,7 +29,7 @@ from keywright.clouds.aws.api_gateway.usage_plan_patches import (
     patch_operations,
     stage_name,
 )
-from keywright.clouds.aws.tags import TAG, UID_TAG, Owned, OwnerMark, is_retained
+from keywright.clouds.owner_tags import TAG, UID_TAG, Owned, OwnerMark, is_retained
 
 Plan = Mapping[str, Any]
 _PAGE = {"PageSize": 500}

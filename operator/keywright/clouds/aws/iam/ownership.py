@@ -15,8 +15,8 @@ from keywright.clouds.answer_values import CREDENTIAL_ID, text
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.iam.user import User
-from keywright.clouds.aws.tags import CREATED_TAG, TAG, Owned, OwnerMark
 from keywright.clouds.interfaces import Evidence
+from keywright.clouds.owner_tags import CREATED_TAG, TAG, Owned, OwnerMark
 from keywright.planning.key_ownership import owned_by_another_cluster
 
 

@@ -22,7 +22,7 @@ from keywright.clouds.aws.iam.errors import (
     no_such_user,
     not_our_user,
 )
-from keywright.clouds.aws.tags import (
+from keywright.clouds.owner_tags import (
     CREATED_TAG,
     KEYS_TAG,
     TAG,

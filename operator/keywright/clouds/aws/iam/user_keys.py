@@ -35,8 +35,8 @@ from keywright.clouds.aws.iam.errors import (
     no_such_user,
 )
 from keywright.clouds.aws.iam.ownership import UserOwnership, parts
-from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
+from keywright.clouds.owner_tags import Owned
 from keywright.clouds.rate_limit import pace_key
 from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import API_KEY, Credential

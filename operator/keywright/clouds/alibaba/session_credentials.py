@@ -6,17 +6,21 @@ or a session policy it gets a separate session, shared by all grants with the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from keywright.api.durations import format_duration
 from keywright.api.formats import Format
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import Provider
-from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.alibaba.context import AlibabaContext, endpoint_of
+from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
+from keywright.clouds.policy_statements import allowing
 from keywright.planning.renewal import is_fresh
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
@@ -40,19 +44,21 @@ def accepts_session(key: SessionCredentials, *, session: Session, now: datetime)
     return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
 
-def mint(
+async def mint(
     key: SessionCredentials,
     *,
     grant: ApiKeyGrant,
+    source: CredentialSource,
     session: Session,
-    region: str,
     account_id: str,
+    context: AlibabaContext,
 ) -> IssuedKey:
     """Return the session's credentials, with a warning if their expiry is not as requested.
 
     Raises:
         Failure: they are from a Secret in another namespace, which does not consent.
     """
+    del context
     if session.not_shared is not None and grant.namespace != grant.source_key[0]:
         refusal = session.not_shared()
         if refusal is not None:
@@ -63,7 +69,7 @@ def mint(
             SECRET_ACCESS_KEY: session.secret_access_key,
             SESSION_TOKEN: session.session_token or Sensitive(""),
         },
-        region=region,
+        region=grant.region(source),
         account_id=account_id or None,
         key_id=session.access_key_id,
         issued_at=session.issued_at,
@@ -108,8 +114,21 @@ def _expiry_warning(key: SessionCredentials, *, grant: ApiKeyGrant, session: Ses
     )
 
 
-async def probe_identity(credential: Credential, *, at: Endpoint, sts: StsCalls) -> None:
+def permissions(keys: Sequence[SessionCredentials]) -> Iterator[dict[str, Any]]:
+    """What the session policies of the keys allow."""
+    for key in keys:
+        yield from allowing(key.policy)
+
+
+async def probe_identity(
+    grant: ApiKeyGrant,
+    *,
+    credential: Credential,
+    source: CredentialSource,
+    context: AlibabaContext,
+) -> None:
     """Call GetCallerIdentity, which needs no permission; raises Failure if STS refuses."""
+    del grant
     values = credential.values
     token = values[SESSION_TOKEN]
     session = Session(
@@ -121,6 +140,6 @@ async def probe_identity(credential: Credential, *, at: Endpoint, sts: StsCalls)
         identity="",
     )
     try:
-        await sts.caller(session, at=at)
+        await context.sts.caller(session, at=endpoint_of(source))
     except StsError as error:
         raise refusal(error, RequestContext(fields={"": "spec.probe"})) from None

@@ -1,0 +1,1 @@
+"""API keys of Alibaba Cloud Model Studio (Bailian, DashScope)."""
