@@ -39,6 +39,12 @@ class KeyService:
     bearer_actions: tuple[str, ...]
     default_policy: str
 
+    @property
+    def word(self) -> str:
+        """The title as a word of letters and digits, for the Sid of a statement."""
+        short = self.title.removeprefix("Amazon ").removeprefix("AWS ").removesuffix(" on AWS")
+        return "".join(filter(str.isalnum, short))
+
 
 class IamUser(SpecStruct, frozen=True):
     """The IAM user that owns a long-term key."""
@@ -67,7 +73,7 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
     region: Region | None = None
 
     @property
-    def service(self) -> KeyService:
+    def key_service(self) -> KeyService:
         """The service that accepts the key."""
         raise NotImplementedError
 
@@ -80,7 +86,7 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
     @override
     def service_title(self) -> str:
         """The name of the service."""
-        return self.service.title
+        return self.key_service.title
 
     @property
     @override

@@ -137,7 +137,7 @@ def _dot_env(values: Values) -> str:
     if values.credential.provider is Provider.ALIBABA_CLOUD:
         lines = alibaba_files.environment(values.plain_access_key())
     else:
-        environment = values.grant.key.environment
+        environment = values.grant.key.own_environment
         lines = {name: values.plain(variable) for name, variable in environment.items()}
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 

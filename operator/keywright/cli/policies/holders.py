@@ -106,7 +106,9 @@ def _aws(
         key = grant.key
         if key.permissions_boundary is not None:
             found = holders.get(Provider.AWS, HolderKind.BOUNDARY, key.permissions_boundary)
-            found.allow(boundary_of(grant.kind, place), grant=name)
+            found.allow(boundary_of(grant, place), grant=name)
+        for note in key.setup_notes:
+            holder.note(f"{name}: {note}")
         if isinstance(key, SessionCredentials):
             _note_session(holder, key, name)
 

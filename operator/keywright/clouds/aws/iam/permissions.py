@@ -94,9 +94,9 @@ def _in_any_path(key: UserKey, place: Place) -> tuple[str, str]:
 
 
 def _keys_of(users: str | list[str], keys: Sequence[UserKey]) -> Iterator[dict[str, Any]]:
-    names = sorted({key.service.name for key in keys})
-    titles = {key.service.title.rpartition(" ")[2] for key in keys}
-    word = titles.pop() if len(titles) == 1 else "Service"
+    names = sorted({key.key_service.name for key in keys})
+    words = {key.key_service.word for key in keys}
+    word = words.pop() if len(words) == 1 else "Service"
     service = {"iam:ServiceSpecificCredentialServiceName": names[0] if len(names) == 1 else names}
     yield statement(
         f"Create{word}KeysOnly",
