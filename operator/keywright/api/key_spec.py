@@ -192,6 +192,15 @@ class KeySpec(SpecStruct, frozen=True):
         """The smallest spec of this kind that allows a managed key to be found and revoked."""
         return {}
 
+    @classmethod
+    def revocation_fields_in(cls, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields that a revocation needs beside the IDs, from a spec of the kind, valid or not.
+
+        Whatever the spec is, a spec of the kind with these fields and the owner is valid.
+        """
+        del spec
+        return {}
+
     def key_identity(self) -> KeyIdentity:
         """The facts that identify the key, without the region, which the grant adds."""
         return {}

@@ -15,7 +15,7 @@ import msgspec
 
 from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy
-from keywright.api.keys import MANAGED_KINDS, KeyKind
+from keywright.api.keys import KEY_TYPES, MANAGED_KINDS, KeyKind
 from keywright.api.names import ANNOTATION_TAKE_OVER
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus, PendingCreate
@@ -47,16 +47,21 @@ def key_spec(
     for key_id in key_ids:
         user, _, credential = key_id.partition("/")[2].partition("/")
         if user and credential:
-            return {**_user_and_exclusive(spec.get(kind.value), user), "rotateEvery": "30d"}
+            found = spec.get(kind.value)
+            key = found if isinstance(found, Mapping) else {}
+            return {
+                **_user_and_exclusive(key, user),
+                **KEY_TYPES[kind].revocation_fields_in(key),
+                "rotateEvery": "30d",
+            }
     return None
 
 
-def _user_and_exclusive(found: object, name: str) -> dict[str, Any]:
+def _user_and_exclusive(key: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Whether the user is an existing one, if the spec still says so, and whether it is exclusive.
 
     Otherwise the tags of the user decide whether it was created for the grant.
     """
-    key = found if isinstance(found, Mapping) else {}
     held = key.get("user")
     if not isinstance(held, Mapping) or held.get("name") != name:
         return {"user": {"name": name}}

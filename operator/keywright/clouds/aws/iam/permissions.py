@@ -78,19 +78,20 @@ def _of_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]
 
 def _existing_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]:
     """Users that Keywright neither creates nor changes; their path is not in the manifests."""
-    users = [arn for key in keys for arn in _in_any_path(key, place)]
+    users = _in_any_path(keys, place)
     seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
     yield statement("ReadExistingUsers", seen, users)
-    tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
+    tagged = _in_any_path([key for key in keys if key.exclusive], place)
     if tagged:
         yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
     yield from _keys_of(users, keys)
 
 
-def _in_any_path(key: UserKey, place: Place) -> tuple[str, str]:
-    """A user in the path `/` and in any other path, without users whose name ends like this one."""
-    name = key.user.name
-    return place.arn("iam", f"user/{name}"), place.arn("iam", f"user/*/{name}")
+def _in_any_path(keys: Sequence[UserKey], place: Place) -> list[str]:
+    """Users in the path `/` and in any other path, without users whose name ends like theirs."""
+    names = dict.fromkeys(key.user.name for key in keys)
+    paths = ("user/{}", "user/*/{}")
+    return [place.arn("iam", path.format(name)) for name in names for path in paths]
 
 
 def _keys_of(users: str | list[str], keys: Sequence[UserKey]) -> Iterator[dict[str, Any]]:
