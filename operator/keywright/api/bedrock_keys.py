@@ -121,7 +121,7 @@ class BedrockLongTermKey(UserKey, frozen=True):
 
     @property
     @override
-    def service(self) -> KeyService:
+    def key_service(self) -> KeyService:
         """Amazon Bedrock."""
         return BEDROCK
 

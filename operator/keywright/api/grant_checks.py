@@ -92,8 +92,8 @@ def _layout(secret: SecretSpec, *, key: Key) -> Iterator[FieldError]:
             "spec.secret.includePrevious writes this key: drop one of the two",
         )
     for form in secret.formats or ():
-        if form not in key.formats:
-            fitting = ", ".join(sorted(key.formats))
+        if form not in key.own_formats:
+            fitting = ", ".join(sorted(key.own_formats))
             yield FieldError(
                 "spec.secret.formats", f"{key.kind} cannot fill {form}: choose from {fitting}"
             )
@@ -122,6 +122,7 @@ def _probe(probe: Probe, *, key: Key) -> Iterator[FieldError]:
         yield FieldError(
             "spec.probe.mode", f"{probe.mode} cannot try {key.kind}: use another or None"
         )
+    yield from key.probe_errors(probe.mode)
     yield from checks.duration("spec.probe.timeout", probe.timeout, most=10 * MINUTE)
 
 

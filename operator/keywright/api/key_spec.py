@@ -77,16 +77,40 @@ class KeySpec(SpecStruct, frozen=True):
         return "" if source.provider is Provider.AWS else "with aws"
 
     @classmethod
-    def environment_for(cls, provider: Provider) -> Mapping[str, Variable]:
-        """The variables of the format DotEnv, with the names of a cloud's SDKs."""
-        del provider
-        return cls.environment
-
-    @classmethod
     def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
         """The default formats of a Secret if the grant specifies no formats and no data."""
         del provider
         return cls.default_formats
+
+    @property
+    def own_formats(self) -> frozenset[Format]:
+        """The formats of this key, if its fields leave fewer than the kind has."""
+        return self.formats
+
+    @property
+    def own_variables(self) -> frozenset[Variable]:
+        """The variables of this key, if its fields leave fewer than the kind has."""
+        return self.variables
+
+    def environment_for(self, provider: Provider) -> Mapping[str, Variable]:
+        """The variables of the format DotEnv for this key, with the names of a cloud's SDKs."""
+        del provider
+        return self.environment
+
+    @property
+    def otlp_headers(self) -> Mapping[str, str]:
+        """The headers beside the key that an OTLP exporter sends; none is secret."""
+        return {}
+
+    @property
+    def setup_notes(self) -> tuple[str, ...]:
+        """What must be set up in the cloud and no policy expresses, for `keywright explain`."""
+        return ()
+
+    def probe_errors(self, mode: ProbeMode) -> Iterator[FieldError]:
+        """Return why the probe cannot try this key, although it can try others of the kind."""
+        del mode
+        yield from ()
 
     @property
     def expires(self) -> bool:

@@ -87,11 +87,10 @@ class SessionCredentials(KeySpec, frozen=True):
     policy_arns: Listed[Text] = ()
     scoped_session: bool = False
 
-    @classmethod
     @override
-    def environment_for(cls, provider: Provider) -> Mapping[str, Variable]:
+    def environment_for(self, provider: Provider) -> Mapping[str, Variable]:
         """The variables of the SDKs of the cloud, and of Terraform."""
-        return _ALIBABA_ENVIRONMENT if provider is Provider.ALIBABA_CLOUD else cls.environment
+        return _ALIBABA_ENVIRONMENT if provider is Provider.ALIBABA_CLOUD else self.environment
 
     @classmethod
     @override

@@ -39,6 +39,12 @@ class KeyService:
     bearer_actions: tuple[str, ...]
     default_policy: str
 
+    @property
+    def word(self) -> str:
+        """The title as a word of letters and digits, for the Sid of a statement."""
+        short = self.title.removeprefix("Amazon ").removeprefix("AWS ").removesuffix(" on AWS")
+        return "".join(filter(str.isalnum, short))
+
 
 class IamUser(SpecStruct, frozen=True):
     """The IAM user that owns a long-term key."""
@@ -67,7 +73,7 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
     region: Region | None = None
 
     @property
-    def service(self) -> KeyService:
+    def key_service(self) -> KeyService:
         """The service that accepts the key."""
         raise NotImplementedError
 
@@ -80,7 +86,7 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
     @override
     def service_title(self) -> str:
         """The name of the service."""
-        return self.service.title
+        return self.key_service.title
 
     @property
     @override
@@ -173,8 +179,22 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
         for key_id in key_ids:
             user, _, credential = key_id.partition("/")[2].partition("/")
             if user and credential:
-                return {**_user_and_exclusive(found, user), "rotateEvery": "30d"}
+                key = found if isinstance(found, Mapping) else {}
+                return {
+                    **_user_and_exclusive(key, user),
+                    **cls.revocation_fields_in(key),
+                    "rotateEvery": "30d",
+                }
         return None
+
+    @classmethod
+    def revocation_fields_in(cls, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields of a spec that a revocation needs beside the user; the spec may be invalid.
+
+        Whatever the spec is, a spec of the kind with these fields and the user is valid.
+        """
+        del spec
+        return {}
 
     @property
     @override
@@ -186,8 +206,7 @@ class UserKey(KeySpec, frozen=True, kw_only=True):
         return {"user": user, "rotateEvery": "30d"}
 
 
-def _user_and_exclusive(found: object, name: str) -> dict[str, Any]:
-    key = found if isinstance(found, Mapping) else {}
+def _user_and_exclusive(key: Mapping[str, Any], name: str) -> dict[str, Any]:
     held = key.get("user")
     if not isinstance(held, Mapping) or held.get("name") != name:
         return {"user": {"name": name}}

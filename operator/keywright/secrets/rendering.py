@@ -20,7 +20,6 @@ from keywright.secrets.recovery import CANONICAL_FILE, has_bare_previous, is_rec
 from keywright.secrets.templates import (
     TemplateError,
     parse_template,
-    unknown_variables,
 )
 from keywright.secrets.variables import MANTLE_URLS, Values, endpoint_of
 
@@ -165,7 +164,7 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
         except TemplateError as error:
             yield FieldError(field, str(error))
             continue
-        for variable in sorted(unknown_variables(template, kind=grant.kind)):
+        for variable in sorted(template.variables - grant.key.own_variables):
             yield FieldError(field, f"${{{variable}}} is not available for {grant.kind}: remove it")
         if template.variables & _END and not grant.expires:
             yield FieldError(
@@ -180,7 +179,7 @@ def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
     if grant.spec.secret.allow_mixed:
         return
     names = grant.spec.secret.data.keys() | templates_of(grant.formats).keys()
-    usual = grant.key.environment.keys()
+    usual = grant.key.environment_for(Provider.AWS).keys()
     if names & _ACCESS_KEYS and (names | usual) & _BEARER_KEYS:
         yield FieldError(
             "spec.secret.data",

@@ -14,7 +14,6 @@ from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.formats import FORMAT_ONLY_VARIABLES, Variable
-from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.secrets.variables import Values
 
 _KNOWN: Final = {
@@ -138,11 +137,6 @@ def _add_text(parts: list[str | Placeholder], plain: list[str]) -> None:
     text = "".join(plain)
     if text:
         parts.append(text)
-
-
-def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variable]:
-    """The variables of a template that keys of this kind do not provide."""
-    return template.variables - KEY_TYPES[kind].variables
 
 
 def _slot(inside: str) -> Placeholder:

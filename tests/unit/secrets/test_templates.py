@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
 from keywright.api.formats import Variable
-from keywright.api.keys import KeyKind
-from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
+from keywright.api.keys import BedrockShortTermKey, SessionCredentials
+from keywright.secrets.templates import TemplateError, parse_template
 from keywright.secrets.variables import Values
 from tests.unit.api.samples import grant, schema
 from tests.unit.secrets.samples import TOKEN, credential
@@ -138,11 +138,11 @@ def test_the_api_server_and_the_operator_read_templates_alike(text: str) -> None
 def test_a_variable_of_another_kind_is_known_and_not_available() -> None:
     """Known names of other kinds are distinguished from unknown names."""
     template = parse_template("${accessKeyId} ${awsCredentialsFile} ${apiKey}")
-    assert unknown_variables(template, kind=KeyKind.BEDROCK_SHORT_TERM_KEY) == {
+    assert template.variables - BedrockShortTermKey.variables == {
         Variable.ACCESS_KEY_ID,
         Variable.AWS_CREDENTIALS_FILE,
     }
-    assert unknown_variables(template, kind=KeyKind.SESSION_CREDENTIALS) == {Variable.API_KEY}
+    assert template.variables - SessionCredentials.variables == {Variable.API_KEY}
 
 
 def test_a_value_that_is_missing_is_an_error_and_never_empty() -> None:

@@ -30,6 +30,6 @@ def permissions_of(grants: Iterable[tuple[ApiKeyGrant, Place]]) -> Iterator[dict
             yield from entry.permissions(keys)
 
 
-def boundary_of(kind: KeyKind, place: Place) -> Iterator[dict[str, Any]]:
-    """The most that users created for keys of this kind can do."""
-    yield from MANAGED_KEYS[kind].boundary(place)
+def boundary_of(grant: ApiKeyGrant, place: Place) -> Iterator[dict[str, Any]]:
+    """The most that a user created for the grant can do."""
+    yield from MANAGED_KEYS[grant.kind].boundary(grant.key, place)

@@ -102,12 +102,21 @@ def _aws(
         for item, grant in grants
     ]
     holder.allow(permissions_of((grant, place) for _, grant, place in placed))
+    boundaries = {
+        grant.managed.holder: grant.key.permissions_boundary
+        for _, grant, _ in placed
+        if grant.managed is not None and grant.key.permissions_boundary is not None
+    }
     for name, grant, place in placed:
         holder.allow((), grant=name)
         key = grant.key
-        if key.permissions_boundary is not None:
-            found = holders.get(Provider.AWS, HolderKind.BOUNDARY, key.permissions_boundary)
-            found.allow(boundary_of(grant.kind, place), grant=name)
+        # A grant that uses a user of another grant is limited by the boundary of that user.
+        limit = None if grant.managed is None else boundaries.get(grant.managed.holder)
+        if limit is not None:
+            found = holders.get(Provider.AWS, HolderKind.BOUNDARY, limit)
+            found.allow(boundary_of(grant, place), grant=name)
+        for note in key.setup_notes:
+            holder.note(f"{name}: {note}")
         if isinstance(key, SessionCredentials):
             _note_session(holder, key, name)
 

@@ -70,8 +70,8 @@ class Attempt(Protocol):
         """Raise Failure unless the key works."""
 
 
-def _no_boundary(place: Place) -> Iterator[dict[str, Any]]:
-    del place
+def _no_boundary(key: Any, place: Place) -> Iterator[dict[str, Any]]:
+    del key, place
     yield from ()
 
 
@@ -86,12 +86,12 @@ class IssuedKind:
 
 @dataclass(frozen=True, slots=True)
 class ManagedKind:
-    """A kind of key that stays in the cloud; `boundary` is the most that created users can do.
+    """A kind of key that stays in the cloud; `boundary` is the most that a created user can do.
 
     `probe` calls the service of the key.
     """
 
     keys: ManagedKeysFactory
     permissions: Permissions
-    boundary: Callable[[Place], Iterator[dict[str, Any]]] = _no_boundary
+    boundary: Callable[[Any, Place], Iterator[dict[str, Any]]] = _no_boundary
     probe: Attempt | None = None

@@ -6,7 +6,7 @@ is called with a number of resources after each page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -140,45 +140,69 @@ def list_iam(client: Any, *, also: Collection[str], progress: Progress) -> IamLi
     for page in client.get_paginator("list_users").paginate():
         users += page["Users"]
         progress(len(users))
+    held = _all_credentials(client)
     marked = []
     for user in users:
         tags = _user_tags(client, user["UserName"])
         if TAG in tags:
-            marked.append(_marked_user(client, user, tags))
+            marked.append(_marked_user(client, user, tags, held=held))
     names = frozenset(str(user["UserName"]) for user in users)
     others = (names & frozenset(also)) - {user.name for user in marked}
     return IamListing(
         names=names,
         marked=tuple(marked),
-        others={name: list_credentials(client, name) for name in sorted(others)},
+        others={name: _held_by(client, name, held) for name in sorted(others)},
     )
+
+
+_Held = Mapping[str, tuple[UserCredential, ...]]
+
+
+def _held_by(client: Any, user: str, held: _Held | None) -> tuple[UserCredential, ...] | None:
+    return list_credentials(client, user) if held is None else held.get(user, ())
+
+
+def _all_credentials(client: Any) -> _Held | None:
+    """The credentials of all services by user, in one listing; None if that is denied."""
+    found: dict[str, tuple[UserCredential, ...]] = {}
+    try:
+        for item in _listed_credentials(client, AllUsers=True):
+            user = str(item["UserName"])
+            found[user] = (*found.get(user, ()), _credential(item))
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == ACCESS_DENIED:
+            return None
+        raise
+    return found
+
+
+def _credential(item: Mapping[str, Any]) -> UserCredential:
+    return UserCredential(
+        id=str(item["ServiceSpecificCredentialId"]), service=str(item.get("ServiceName", ""))
+    )
+
+
+def _listed_credentials(client: Any, **request: Any) -> Iterator[Mapping[str, Any]]:
+    """The items of all pages; a page names the marker of the next one."""
+    for _ in range(_MOST_PAGES):
+        answer = client.list_service_specific_credentials(**request)
+        yield from answer["ServiceSpecificCredentials"]
+        if not answer.get("IsTruncated"):
+            return
+        request["Marker"] = answer["Marker"]
 
 
 def list_credentials(client: Any, user: str) -> tuple[UserCredential, ...] | None:
     """The service-specific credentials of a user, which may not exist; None if that is denied."""
-    found: list[UserCredential] = []
-    request: dict[str, Any] = {"UserName": user}
-    for _ in range(_MOST_PAGES):
-        try:
-            answer = client.list_service_specific_credentials(**request)
-        except client.exceptions.ClientError as error:
-            code = iam_code(error)
-            if code == ACCESS_DENIED:
-                return None
-            if code == NO_SUCH_ENTITY:
-                return ()
-            raise
-        found += [
-            UserCredential(
-                id=str(item["ServiceSpecificCredentialId"]),
-                service=str(item.get("ServiceName", "")),
-            )
-            for item in answer["ServiceSpecificCredentials"]
-        ]
-        if not answer.get("IsTruncated"):
-            break
-        request["Marker"] = answer["Marker"]
-    return tuple(found)
+    try:
+        return tuple(map(_credential, _listed_credentials(client, UserName=user)))
+    except client.exceptions.ClientError as error:
+        code = iam_code(error)
+        if code == ACCESS_DENIED:
+            return None
+        if code == NO_SUCH_ENTITY:
+            return ()
+        raise
 
 
 def list_gateway(client: Any, *, region: str, progress: Progress) -> GatewayListing:
@@ -222,13 +246,15 @@ def _listed_key(client: Any, key: Mapping[str, Any], plans: Collection[ListedPla
     )
 
 
-def _marked_user(client: Any, user: Mapping[str, Any], tags: Mapping[str, str]) -> MarkedUser:
+def _marked_user(
+    client: Any, user: Mapping[str, Any], tags: Mapping[str, str], *, held: _Held | None
+) -> MarkedUser:
     name = str(user["UserName"])
     return MarkedUser(
         name=name,
         path=str(user.get("Path", "")),
         marks=Marks(tags),
-        credentials=list_credentials(client, name),
+        credentials=_held_by(client, name, held),
         access_keys=_access_keys(client, name),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from keywright.api.bedrock_keys import BedrockLongTermKey
 from keywright.clouds.aws.place import Place
 from keywright.clouds.policy_statements import statement
 
@@ -29,8 +30,9 @@ def use_of_bedrock(place: Place) -> Iterator[dict[str, Any]]:
     yield statement("ListModels", ["bedrock:ListFoundationModels"], _ANY)
 
 
-def boundary(place: Place) -> Iterator[dict[str, Any]]:
-    """The most that created users can do: use models with their keys."""
+def boundary(key: BedrockLongTermKey, place: Place) -> Iterator[dict[str, Any]]:
+    """The most that a created user can do: use models with its keys."""
+    del key
     actions = [
         "bedrock:CallWithBearerToken",
         "bedrock:Get*",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from keywright.api.claude_platform_key import ClaudePlatformShortTermKey, claude_platform_url
+from keywright.api.claude_platform_key import ClaudePlatformShortTermKey
+from keywright.api.formats import Variable
 from keywright.api.grant import Probe
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.place import Place
@@ -74,13 +75,13 @@ async def probe(probe: Probe, *, credential: Credential, context: ProbeContext) 
     Raises:
         Failure: the service rejects the key.
     """
-    key = context.key
-    assert isinstance(key, ClaudePlatformShortTermKey)
-    base = claude_platform_url(credential.region)
+    assert context.key is not None
+    own = context.key.own_values(credential.region)
+    base, workspace = own[Variable.CLAUDE_PLATFORM_URL], own[Variable.WORKSPACE_ID]
     headers = {
         "Authorization": f"Bearer {credential.values[API_KEY].reveal()}",
         "anthropic-version": _VERSION,
-        "anthropic-workspace-id": key.workspace_id,
+        "anthropic-workspace-id": workspace,
     }
     if probe.model_id is None:
         method, url, body, action = "GET", f"{base}/v1/models", None, "ListModels"
@@ -100,7 +101,7 @@ async def probe(probe: Probe, *, credential: Credential, context: ProbeContext) 
             by=_NAME,
             remedy=(
                 f"The probe needs {_SERVICE}:CallWithBearerToken, {_SERVICE}:{action} on workspace"
-                f" {key.workspace_id} in {credential.region}, sts:GetWebIdentityToken and"
+                f" {workspace} in {credential.region}, sts:GetWebIdentityToken and"
                 " sts:TagGetWebIdentityToken, and outbound web identity federation in the account."
             ),
         )

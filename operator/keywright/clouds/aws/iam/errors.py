@@ -30,8 +30,8 @@ _KEY, _USER = "", ".user"
 _RETRY, _CONFIGURATION = FailureClass.TRANSIENT, FailureClass.CONFIGURATION
 _POLICY_ARNS = ".policyArns"
 _AWS_SERVICE = (
-    "AWS does not offer API keys of this service in this account or partition: use"
-    " spec.bedrockShortTermKey, or an account that has them."
+    "AWS does not offer API keys of this service in this account or partition: use another kind of"
+    " key, or an account that has them."
 )
 _CORRECT = "Correct the value to what IAM says of it."
 # Code and words of the message; the first row that matches counts.
@@ -140,8 +140,7 @@ def failure_from_iam(error: Exception, *, user: str, field: str = "") -> Failure
             reason=code,
             field="CredentialSource spec.aws",
             remedy=(
-                f"Its role needs the policy of examples/bedrock-long-term/permissions-policy.json"
-                f" for user {user}."
+                f"Its role needs the permissions that keywright explain prints, for user {user}."
             ),
             no_side_effect=True,
         )

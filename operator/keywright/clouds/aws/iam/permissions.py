@@ -78,25 +78,26 @@ def _of_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]
 
 def _existing_users(keys: Sequence[UserKey], place: Place) -> Iterator[dict[str, Any]]:
     """Users that Keywright neither creates nor changes; their path is not in the manifests."""
-    users = [arn for key in keys for arn in _in_any_path(key, place)]
+    users = _in_any_path(keys, place)
     seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
     yield statement("ReadExistingUsers", seen, users)
-    tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
+    tagged = _in_any_path([key for key in keys if key.exclusive], place)
     if tagged:
         yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
     yield from _keys_of(users, keys)
 
 
-def _in_any_path(key: UserKey, place: Place) -> tuple[str, str]:
-    """A user in the path `/` and in any other path, without users whose name ends like this one."""
-    name = key.user.name
-    return place.arn("iam", f"user/{name}"), place.arn("iam", f"user/*/{name}")
+def _in_any_path(keys: Sequence[UserKey], place: Place) -> list[str]:
+    """Users in the path `/` and in any other path, without users whose name ends like theirs."""
+    names = dict.fromkeys(key.user.name for key in keys)
+    paths = ("user/{}", "user/*/{}")
+    return [place.arn("iam", path.format(name)) for name in names for path in paths]
 
 
 def _keys_of(users: str | list[str], keys: Sequence[UserKey]) -> Iterator[dict[str, Any]]:
-    names = sorted({key.service.name for key in keys})
-    titles = {key.service.title.rpartition(" ")[2] for key in keys}
-    word = titles.pop() if len(titles) == 1 else "Service"
+    names = sorted({key.key_service.name for key in keys})
+    words = {key.key_service.word for key in keys}
+    word = words.pop() if len(words) == 1 else "Service"
     service = {"iam:ServiceSpecificCredentialServiceName": names[0] if len(names) == 1 else names}
     yield statement(
         f"Create{word}KeysOnly",

@@ -161,7 +161,7 @@ def managed_policies(key: UserKey, *, partition: str) -> tuple[str, ...]:
     """The policies to attach; by default AWS's own policy for such keys."""
     if key.policy_arns is not None:
         return key.policy_arns
-    return (f"arn:{partition}:iam::aws:policy/{key.service.default_policy}",)
+    return (f"arn:{partition}:iam::aws:policy/{key.key_service.default_policy}",)
 
 
 def inline_policies(key: UserKey) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _deny(sid: str, key: UserKey, condition: Mapping[str, Any]) -> dict[str, Any
     return {
         "Sid": sid,
         "Effect": "Deny",
-        "Action": list(key.service.bearer_actions),
+        "Action": list(key.key_service.bearer_actions),
         "Resource": "*",
         "Condition": dict(condition),
     }

@@ -216,20 +216,25 @@ class UserKeys:
         if not own and not marked and not self._users.is_proved(user):
             return []
         try:
-            answer = client.list_service_specific_credentials(
-                UserName=user, ServiceName=self._service
-            )
+            answer = client.list_service_specific_credentials(UserName=user)
         except client.exceptions.ClientError as error:
             if iam_code(error) not in {NO_SUCH_ENTITY, ACCESS_DENIED}:
                 raise
             if iam_user.find(client, user, path=self._path) is None:
                 return []
             raise
-        items = answer["ServiceSpecificCredentials"]
+        items = [
+            each for each in answer["ServiceSpecificCredentials"] if self._is_of_grant(user, each)
+        ]
         issued = frozenset[str]()
         if found is not None and (marked or own):
             issued = self._users.tagged(client, found, user, items, needed=ours)
         return [self._key(user, item, ours=ours, issued=issued) for item in items]
+
+    def _is_of_grant(self, user: str, item: Any) -> bool:
+        """Whether a key is for the service, or the grant's own from before its spec changed."""
+        service = item.get("ServiceName", self._service)
+        return service == self._service or self._id(user, item) in self.evidence.proven
 
     def _key(self, user: str, item: Any, *, ours: bool, issued: frozenset[str]) -> CloudKey:
         key_id = self._id(user, item)
@@ -336,11 +341,11 @@ class UserKeys:
 
     @property
     def _users(self) -> UserOwnership:
-        return UserOwnership(self.grant, self._account, self.evidence, self.key.service)
+        return UserOwnership(self.grant, self._account, self.evidence, self.key.key_service)
 
     @property
     def _service(self) -> str:
-        return self.key.service.name
+        return self.key.key_service.name
 
     @property
     def _account(self) -> str:
