@@ -39,6 +39,9 @@ class Format(StrEnum):
     ALIBABA_CROSSPLANE = "AlibabaCrossplane"
     API_GATEWAY_ENV = "ApiGatewayEnv"
     CLAUDE_PLATFORM_ENV = "ClaudePlatformEnv"
+    OTLP_METRICS_ENV = "OtlpMetricsEnv"
+    OTLP_LOGS_ENV = "OtlpLogsEnv"
+    OTLP_TRACES_ENV = "OtlpTracesEnv"
     DOT_ENV = "DotEnv"
 
 
@@ -85,6 +88,13 @@ CLAUDE_PLATFORM_FORMATS: Final = frozenset(
 )
 """The formats for keys of Claude Platform on AWS."""
 
+AWS_LONG_TERM_FORMATS: Final = CLAUDE_PLATFORM_FORMATS | {
+    Format.OTLP_METRICS_ENV,
+    Format.OTLP_LOGS_ENV,
+    Format.OTLP_TRACES_ENV,
+}
+"""The formats for long-term keys of AWS services other than Amazon Bedrock."""
+
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
 """The formats for any token."""
 
@@ -112,6 +122,8 @@ class Variable(StrEnum):
     MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
     CLAUDE_PLATFORM_URL = "claudePlatformUrl"
     WORKSPACE_ID = "workspaceId"
+    OTLP_URL = "otlpUrl"
+    OTLP_HEADERS = "otlpHeaders"
     AWS_CREDENTIALS_FILE = "awsCredentialsFile"
     AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
@@ -164,6 +176,22 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         "ANTHROPIC_AWS_WORKSPACE_ID": "${workspaceId}",
         "AWS_REGION": "${region}",
         "CLAUDE_CODE_USE_ANTHROPIC_AWS": "1",
+    },
+    # One signal each: a process can have the variables of several services.
+    Format.OTLP_METRICS_ENV: {
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+    },
+    Format.OTLP_LOGS_ENV: {
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/protobuf",
+    },
+    Format.OTLP_TRACES_ENV: {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
