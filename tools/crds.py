@@ -92,9 +92,10 @@ def _formats(width: int) -> Iterator[str]:
 
 def _variables(width: int) -> Iterator[str]:
     yield from _rule(
-        r"self.matches(r'^([^$]|[$]+[^${]|[$][$]+[{]|[$][{]("
+        # Escapes are shorter than classes: the estimated cost of the rule is that of its pattern.
+        r"self.matches(r'^([^$]|\$+[^${]|\$\$+\{|\$\{("
         + alternatives(_USABLE)
-        + rf")([|]({'|'.join(Filter)})){{0,{MAX_FILTERS}}}[}}])*[$]*$')",
+        + rf")(\|({'|'.join(Filter)})){{0,{MAX_FILTERS}}}\}})*\$*$')",
         f"uses a variable or filter that does not exist: the variables are {', '.join(_USABLE)};"
         f" the filters {', '.join(Filter)}, at most four in a row; write $${{ for a plain ${{",
         width=width,

@@ -16,7 +16,7 @@ QUESTION = "Is the key good?"
 _SHORTEST_SECRET = 16
 # variables that an SDK would otherwise read from the environment of the test
 _SDK_VARIABLES = (
-    *("AWS_", "ALIBABA_CLOUD_", "DASHSCOPE_", "OPENAI_", "ANTHROPIC_"),
+    *("AWS_", "ALIBABA_CLOUD_", "DASHSCOPE_", "OPENAI_", "ANTHROPIC_", "OTEL_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_"),
 )
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from testbed.readers.answers import Client, Connect
 
 CLAUDE_PLATFORM = "anthropic-aws"
+OTLP_METRICS, OTLP_LOGS, OTLP_TRACES = "otlp-metrics", "otlp-logs", "otlp-traces"
 ANTHROPIC, SLOW_ANTHROPIC = "anthropic-behind-proxy", "anthropic-slow-stream-behind-proxy"
 
 
-# The environment of `make demo` has no SDK of Anthropic.
+# The environment of `make demo` has no SDK of Anthropic or OpenTelemetry.
 def _anthropic(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
     from testbed.readers.anthropic_sdk import ProxiedAnthropic  # noqa: PLC0415
 
@@ -46,6 +47,15 @@ def _claude_platform(data: Mapping[str, str], *, cloud_environment: Mapping[str,
     from testbed.readers.claude_platform import ClaudePlatform  # noqa: PLC0415
 
     return ClaudePlatform(data, cloud_environment=cloud_environment)
+
+
+def _otlp(signal: str) -> Connect:
+    def connect(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+        from testbed.readers.otlp import Exporter  # noqa: PLC0415
+
+        return Exporter(signal, data, cloud_environment=cloud_environment)
+
+    return connect
 
 
 CLIENTS: Mapping[str, Connect] = {
@@ -82,6 +92,9 @@ CLIENTS: Mapping[str, Connect] = {
     model_studio.DASHSCOPE: model_studio.DashScopePod,
     model_studio.OPENAI: model_studio.OpenAIPod,
     model_studio.FILES: model_studio.FilePod,
+    OTLP_METRICS: _otlp(OTLP_METRICS),
+    OTLP_LOGS: _otlp(OTLP_LOGS),
+    OTLP_TRACES: _otlp(OTLP_TRACES),
     ANTHROPIC: _anthropic,
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,

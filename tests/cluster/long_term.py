@@ -49,6 +49,8 @@ def admin_of(world: World) -> Any:
 class LongTermTenant(Tenant):
     """The role has the policy of the example and no more; the user is named after the test."""
 
+    kind = "bedrockLongTermKey"
+
     def __init__(self, world: World, *, name: str, iam: Any) -> None:
         super().__init__(world, name=name)
         self.iam = iam
@@ -82,9 +84,8 @@ class LongTermTenant(Tenant):
 
     def apply_key(self, *, name: str = GRANT, **changed: Any) -> None:
         """A grant of a long-term key."""
-        self.apply_grant(
-            name=name, bedrockShortTermKey=None, bedrockLongTermKey=self.key_spec(**changed)
-        )
+        spec: Document = {"bedrockShortTermKey": None, self.kind: self.key_spec(**changed)}
+        self.apply_grant(name=name, **spec)
 
     def key_ready(self, **changed: Any) -> Document:
         """Source and grant, applied; the status once the grant is Ready."""

@@ -110,6 +110,15 @@ READERS: Final[Mapping[Format, Readers]] = {
         "no: read at the start",
         (_RESTART, _FILE, _PROXY),
     ),
+    Format.OTLP_METRICS_ENV: Readers(
+        "exporters of OpenTelemetry SDKs, Claude Code", "no: read at the start", (_RESTART,)
+    ),
+    Format.OTLP_LOGS_ENV: Readers(
+        "exporters of OpenTelemetry SDKs", "no: read at the start", (_RESTART,)
+    ),
+    Format.OTLP_TRACES_ENV: Readers(
+        "exporters of OpenTelemetry SDKs", "no: read at the start", (_RESTART,)
+    ),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -117,6 +126,7 @@ READERS: Final[Mapping[Format, Readers]] = {
 """The readers of each format; sources are in the recipes and guides."""
 
 
+_LONG_TERM: Final = "[Long-term keys of AWS services](../aws-long-term.md)"
 GUIDES: Final[Mapping[Format, str]] = {
     Format.ANTHROPIC_ENV: "[Rolling restarts](../rollouts.md)",
     Format.AWS_CREDENTIAL_PROCESS: "[STS credentials](../sts-credentials.md)",
@@ -127,6 +137,9 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.ALIBABA_CREDENTIALS_URI: "[Sidecar for SDKs](../credentials-sidecar.md)",
     Format.CLAUDE_PLATFORM_ENV: "[Claude Platform on AWS](../claude-platform.md)",
     Format.DASHSCOPE_ENV: "[Model Studio](../model-studio.md)",
+    Format.OTLP_METRICS_ENV: _LONG_TERM,
+    Format.OTLP_LOGS_ENV: _LONG_TERM,
+    Format.OTLP_TRACES_ENV: _LONG_TERM,
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

@@ -40,6 +40,9 @@ class Format(StrEnum):
     API_GATEWAY_ENV = "ApiGatewayEnv"
     CLAUDE_PLATFORM_ENV = "ClaudePlatformEnv"
     DASHSCOPE_ENV = "DashScopeEnv"
+    OTLP_METRICS_ENV = "OtlpMetricsEnv"
+    OTLP_LOGS_ENV = "OtlpLogsEnv"
+    OTLP_TRACES_ENV = "OtlpTracesEnv"
     DOT_ENV = "DotEnv"
 
 
@@ -97,6 +100,12 @@ MODEL_STUDIO_FORMATS: Final = frozenset(
     }
 )
 """The formats for keys of Alibaba Cloud Model Studio."""
+AWS_LONG_TERM_FORMATS: Final = CLAUDE_PLATFORM_FORMATS | {
+    Format.OTLP_METRICS_ENV,
+    Format.OTLP_LOGS_ENV,
+    Format.OTLP_TRACES_ENV,
+}
+"""The formats for long-term keys of AWS services other than Amazon Bedrock."""
 
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
 """The formats for any token."""
@@ -126,6 +135,8 @@ class Variable(StrEnum):
     CLAUDE_PLATFORM_URL = "claudePlatformUrl"
     WORKSPACE_ID = "workspaceId"
     DASHSCOPE_URL = "dashScopeUrl"
+    OTLP_URL = "otlpUrl"
+    OTLP_HEADERS = "otlpHeaders"
     AWS_CREDENTIALS_FILE = "awsCredentialsFile"
     AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
@@ -185,6 +196,22 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         "DASHSCOPE_HTTP_BASE_URL": "${dashScopeUrl}",
         "DASHSCOPE_COMPATIBLE_BASE_URL": "${openAiBaseUrl}",
         "DASHSCOPE_API_BASE": "${openAiBaseUrl}",
+    },
+    # One signal each: a process can have the variables of several services.
+    Format.OTLP_METRICS_ENV: {
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+    },
+    Format.OTLP_LOGS_ENV: {
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/protobuf",
+    },
+    Format.OTLP_TRACES_ENV: {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "${otlpUrl}",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "${otlpHeaders}",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},

@@ -14,6 +14,7 @@ from typing_extensions import override
 from keywright.api import checks
 from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.aws_long_term_key import AwsLongTermKey
 from keywright.api.aws_source import scope_errors, session_limits
 from keywright.api.bedrock_keys import BEDROCK_URLS, BedrockLongTermKey, BedrockShortTermKey
 from keywright.api.checks import HOUR, MINUTE
@@ -176,6 +177,7 @@ Key: TypeAlias = (
     BedrockShortTermKey
     | BedrockLongTermKey
     | ClaudePlatformShortTermKey
+    | AwsLongTermKey
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
@@ -190,6 +192,7 @@ class KeyKind(StrEnum):
     BEDROCK_SHORT_TERM_KEY = BedrockShortTermKey.kind
     BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
     CLAUDE_PLATFORM_SHORT_TERM_KEY = ClaudePlatformShortTermKey.kind
+    AWS_LONG_TERM_KEY = AwsLongTermKey.kind
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
@@ -203,6 +206,7 @@ class KeyFields(SpecStruct, frozen=True):
     bedrock_short_term_key: BedrockShortTermKey | None = None
     bedrock_long_term_key: BedrockLongTermKey | None = None
     claude_platform_short_term_key: ClaudePlatformShortTermKey | None = None
+    aws_long_term_key: AwsLongTermKey | None = None
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from keywright.api.formats import Variable
 from keywright.api.keys import KEY_TYPES, KeyKind
@@ -28,7 +29,10 @@ CANONICAL_FILE: Final = "keywright.json"
 """The key with the canonical values, if no other key of the Secret contains them."""
 
 _BEARER_PREFIX: Final = "Bearer "
-_ONE_KEY: Final = frozenset({Variable.API_KEY, Variable.DOT_ENV, Variable.HEADER})
+_OTLP_PREFIX: Final = "Authorization=Bearer%20"
+_ONE_KEY: Final = frozenset(
+    {Variable.API_KEY, Variable.DOT_ENV, Variable.HEADER, Variable.OTLP_HEADERS}
+)
 _ACCESS_KEY: Final = frozenset(
     {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
 )
@@ -157,11 +161,18 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
 
 
 def _single_words(data: Mapping[str, str]) -> Iterator[str]:
-    """Each entry, without the prefix of a header, and the values after the = of its lines."""
+    """Each entry, without the prefix of a header, and the values after the = of its lines.
+
+    Also the key in the headers of an OTLP exporter, which are one entry or the value of a line.
+    """
     for text in data.values():
-        for word in (text, text.removeprefix(_BEARER_PREFIX), *_behind_the_equals(text)):
+        inner = tuple(_behind_the_equals(text))
+        for word in (text, text.removeprefix(_BEARER_PREFIX), *inner):
             if len(word) <= _MAX_WORD:
                 yield word
+        for line in (text, *inner):
+            if line.startswith(_OTLP_PREFIX) and len(line) <= _MAX_WORD:
+                yield unquote(line.removeprefix(_OTLP_PREFIX).partition(",")[0])
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:

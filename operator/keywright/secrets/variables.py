@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 from keywright.api.bedrock_keys import Endpoint
 from keywright.api.errors import FieldError, RenderError
@@ -192,6 +193,20 @@ def _header(values: Values) -> str:
     return f"Bearer {value}" if values.grant.key.is_bearer else value
 
 
+def _otlp_headers(values: Values) -> str:
+    """The headers of an OTLP exporter, as its environment variable takes them.
+
+    Names and percent-encoded values, separated by commas: OpenTelemetry specification, "Protocol
+    exporter", "Specifying headers via environment variables". A plus sign is encoded as well, as
+    some SDKs read one as a blank.
+    """
+    headers = {
+        "Authorization": f"Bearer {values.plain(Variable.API_KEY)}",
+        **values.grant.key.otlp_headers,
+    }
+    return ",".join(f"{name}={quote(value)}" for name, value in headers.items())
+
+
 def _expires_at(values: Values) -> str | None:
     end = values.credential.expires_at
     return None if end is None else format_time(end)
@@ -263,6 +278,7 @@ _RESOLVERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,
     Variable.AWS_CONFIG_FILE: _aws_config_file,
     Variable.HEADER: _header,
+    Variable.OTLP_HEADERS: _otlp_headers,
     Variable.CURL_CONFIG: _curl_config,
     Variable.ALIBABA_CONFIG_JSON: lambda values: alibaba_files.config_json(values.access_key()),
     Variable.ALIBABA_CREDENTIALS_FILE: (

@@ -33,7 +33,7 @@ class ApiKeys:
 
     def verify(self, key: str, *, region: str) -> tuple[Principal, str]:
         """The owner and the kind; a long-term key works in every region [K]."""
-        if not key.startswith(service_credentials.PREFIX):
+        if not key.startswith(service_credentials.PREFIXES[self._service]):
             return self._short_term.verify(key, region=region), SHORT_TERM
         credential = self._long_term.verify(key, service=self._service)
         principal = self._authentication.user(

@@ -41,7 +41,8 @@ class AwsCloud(EmulatedCloud):
     """Prepares the accounts, limits rates, and reports the sessions.
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
-    "aws-external-anthropic", "eks-auth", "apigateway" and "execute-api".
+    "aws-external-anthropic", "eks-auth", "monitoring", "logs", "xray", "apigateway" and
+    "execute-api".
     """
 
     name = "aws"
@@ -218,6 +219,10 @@ class AwsCloud(EmulatedCloud):
         """Let deleted service-specific credentials count and work for that long; 0 disables it."""
         self._ask("deleted_keys_count_for", seconds=seconds)
 
+    def end_service_credential(self, credential_id: str) -> None:
+        """Let a service-specific credential have expired: IAM lists it as Expired."""
+        self._ask("end_service_credential", credential_id=credential_id)
+
     def gateway_time_scale(self, scale: float | None, *, older_form: bool = False) -> None:
         """Let the quotas of API Gateway's control plane refill `scale` times as fast as in AWS.
 
@@ -253,6 +258,12 @@ class AwsCloud(EmulatedCloud):
     def set_outbound_federation(self, *, enabled: bool, account: str = ACCOUNT) -> None:
         """Enable or disable the account's outbound web identity federation."""
         self._ask("set_outbound_federation", account=account, enabled=enabled)
+
+    # --- telemetry -------------------------------------------------------------------------------
+
+    def received(self, service: str) -> int:
+        """The metrics, log records or spans that "monitoring", "logs" or "xray" have accepted."""
+        return int(self._ask("received", service=service))
 
     # --- the call log --------------------------------------------------------------------------
 

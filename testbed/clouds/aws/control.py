@@ -10,6 +10,8 @@ from testbed.clouds import control
 from testbed.clouds.aws.issued_sessions import IssuedSession
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
+    from testbed.clouds.aws.telemetry import Telemetry
     from testbed.clouds.calls import CallLog
     from testbed.clouds.clock import Clock
     from testbed.clouds.faults import Faults
@@ -56,6 +59,7 @@ class Control(control.Control):
         propagation: Propagation,
         claude_platform: ClaudePlatform,
         pod_identity: PodIdentity,
+        telemetry: Mapping[str, Telemetry],
         faults: Faults,
         journal: CallLog,
     ) -> None:
@@ -85,6 +89,7 @@ class Control(control.Control):
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
             "deleted_keys_count_for": credentials.lag,
+            "end_service_credential": credentials.end,
             "gateway_time_scale": quotas.set_scale,
             "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
@@ -93,6 +98,7 @@ class Control(control.Control):
             ),
             "associate_pod_identity": pod_identity.associate,
             "bind_workspace": claude_platform.bind_workspace,
+            "received": lambda *, service: telemetry[service].received,
             "set_outbound_federation": claude_platform.set_outbound_federation,
             "secrets": lambda: sorted(
                 {

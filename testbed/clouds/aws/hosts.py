@@ -8,7 +8,10 @@ import re
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _HOSTS = (
     re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
-    re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
+    re.compile(
+        r"(?P<service>sts|bedrock|bedrock-runtime|apigateway|monitoring|logs|xray)"
+        rf"\.{_REGION}\.amazonaws\.com"
+    ),
     # not a host of AWS: an endpoint that the operator has to allow
     re.compile(r"(?P<service>sts)\.private\.amazonaws\.com"),
     re.compile(

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import iam_pages, refusals
-from testbed.clouds.aws.service_credentials import SERVICE
+from testbed.clouds.aws.service_credentials import PREFIXES
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.iam_users import Users
@@ -120,8 +120,8 @@ def _days(text: str | None) -> int | None:
 
 
 def _service(name: str) -> str:
-    """Only Bedrock is supported, unlike in AWS. The message is LocalStack's [R]."""
-    if name != SERVICE:
+    """The services with API keys. The message is LocalStack's [R]."""
+    if name not in PREFIXES:
         raise refusals.no_such_entity(
             f"No such service {name} is supported for Service Specific Credentials"
         )

@@ -3,6 +3,8 @@
 Statements as published by AWS (AmazonBedrockLimitedAccess v9, the Mantle ones v3 to v5, July 2026)
 as far as they concern Bedrock; those for KMS, EC2, web search and Marketplace are omitted. [R]
 AnthropicInferenceAccess v2 (April 2026), with the statement for tags of AnthropicLimitedAccess. [R]
+CloudWatchAPIKeyAccess v2 (June 2026), CloudWatchLogsAPIKeyAccess (February 2026) and
+AWSXRayAPIKeyAccess v1 (October 2026), without their statements for KMS. [R]
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ POLICIES = {
         },
         _allow("sts:TagGetWebIdentityToken"),
     ),
+    "AWSXRayAPIKeyAccess": _policy(_allow("xray:CallWithBearerToken", "xray:PutTraceSegments")),
+    "CloudWatchAPIKeyAccess": _policy(
+        _allow("cloudwatch:CallWithBearerToken", "cloudwatch:PutMetricData")
+    ),
+    "CloudWatchLogsAPIKeyAccess": _policy(_allow("logs:CallWithBearerToken", "logs:PutLogEvents")),
     "AmazonBedrockFullAccess": _policy(_allow("bedrock:*"), _allow("bedrock-mantle:*")),
     "AmazonBedrockLimitedAccess": _policy(
         _allow(

@@ -22,12 +22,14 @@ from testbed.clouds.aws.iam import IdentityAndAccessManagement
 from testbed.clouds.aws.iam_service_credentials import ServiceCredentialActions
 from testbed.clouds.aws.iam_users import Users
 from testbed.clouds.aws.identity_tokens import IdentityTokens
+from testbed.clouds.aws.log_groups import LogGroups
 from testbed.clouds.aws.pod_identity import PodIdentity
 from testbed.clouds.aws.propagation import Propagation
 from testbed.clouds.aws.rates import Rates
 from testbed.clouds.aws.service_credentials import ServiceCredentials
 from testbed.clouds.aws.sessions import Sessions
 from testbed.clouds.aws.sts import SecurityTokenService
+from testbed.clouds.aws.telemetry import ENDPOINTS, Telemetry
 from testbed.clouds.calls import CallLog
 from testbed.clouds.clock import Clock
 from testbed.clouds.faults import Faults
@@ -71,6 +73,13 @@ def _wire() -> tuple[Gateway, Control]:
             (service_credentials.CLAUDE_PLATFORM, bearer.CLAUDE_PLATFORM),
         )
     )
+    groups = LogGroups()
+    telemetry = {
+        endpoint.name: Telemetry(
+            endpoint, groups=groups, credentials=credentials, authentication=authentication
+        )
+        for endpoint in ENDPOINTS
+    }
     claude_platform = ClaudePlatform(keys=claude_keys, authentication=authentication)
     regions = ApiRegions(clock=clock, propagation=propagation)
     users = Users(accounts=accounts, credentials=credentials, propagation=propagation)
@@ -98,6 +107,7 @@ def _wire() -> tuple[Gateway, Control]:
         ),
         claude_platform,
         pod_identity,
+        *telemetry.values(),
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
     ]
@@ -121,6 +131,7 @@ def _wire() -> tuple[Gateway, Control]:
         propagation=propagation,
         claude_platform=claude_platform,
         pod_identity=pod_identity,
+        telemetry=telemetry,
         faults=faults,
         journal=journal,
     )

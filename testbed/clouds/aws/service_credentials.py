@@ -1,7 +1,8 @@
-"""IAM's service-specific credentials for Bedrock: the long-term API keys.
+"""IAM's service-specific credentials: the long-term API keys of services.
 
-Fields are those of botocore's model of IAM. The format of a key, "ABSK" and base64 of alias and
-secret, is from public reports. [K]
+Fields are those of botocore's model of IAM. The format of a key of Bedrock, "ABSK" and base64 of
+alias and secret, is from public reports. [K] The prefixes of the other services are from public
+repositories [R], that of X-Ray is a guess [U], and so is the form of what follows them. [U]
 """
 
 from __future__ import annotations
@@ -20,9 +21,20 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.clock import Clock
 
-PREFIX = "ABSK"
 SERVICE = "bedrock.amazonaws.com"
 CLAUDE_PLATFORM = "aws-external-anthropic.amazonaws.com"
+CLOUDWATCH = "cloudwatch.amazonaws.com"
+CLOUDWATCH_LOGS = "logs.amazonaws.com"
+XRAY = "xray.amazonaws.com"
+PREFIXES = {
+    SERVICE: "ABSK",
+    CLAUDE_PLATFORM: "AEAA",
+    CLOUDWATCH: "APIAACWM",
+    CLOUDWATCH_LOGS: "ACWL",
+    XRAY: "AXRT",
+}
+# What a key of Claude Platform has before the alias: its prefix is the base64 of a header. [U]
+_FRAMES = {CLAUDE_PLATFORM: b"\x01\x00\x00"}
 _PER_USER = 2
 _DAY_SECONDS = 86400
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -92,7 +104,7 @@ class ServiceCredentials:
             user_name=user_name,
             service=service,
             alias=alias,
-            secret=self._new_secret(alias),
+            secret=self._new_secret(alias, service=service),
             created_at=now,
             expires_at=None if age_days is None else now + age_days * _DAY_SECONDS,
             active=True,
@@ -123,9 +135,16 @@ class ServiceCredentials:
         """Make it Active or Inactive; it applies from the next call on."""
         self._stored[credential.id] = dataclasses.replace(credential, active=active)
 
+    def end(self, *, credential_id: str) -> None:
+        """Let it have expired now."""
+        ended = dataclasses.replace(self._stored[credential_id], expires_at=self._clock.now())
+        self._stored[credential_id] = ended
+
     def reset(self, credential: ServiceCredential) -> ServiceCredential:
         """Generate a new secret for the credential."""
-        changed = dataclasses.replace(credential, secret=self._new_secret(credential.alias))
+        changed = dataclasses.replace(
+            credential, secret=self._new_secret(credential.alias, service=credential.service)
+        )
         self._stored[credential.id] = changed
         return changed
 
@@ -152,8 +171,9 @@ class ServiceCredentials:
             raise refusals.bearer_token_invalid()
         return found
 
-    def _new_secret(self, alias: str) -> str:
+    def _new_secret(self, alias: str, *, service: str) -> str:
         random = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-        secret = PREFIX + base64.b64encode(f"{alias}:{random}".encode()).decode()
+        content = _FRAMES.get(service, b"") + f"{alias}:{random}".encode()
+        secret = PREFIXES[service] + base64.b64encode(content).decode()
         self.to_api.add(secret)
         return secret

@@ -22,6 +22,7 @@ PLURALS: Final = {"ApiKeyGrant": "apikeygrants", "CredentialSource": "credential
 _ONLY_THE_PARSER: Final = {
     # rotateEvery of the resource must be shorter, which CEL cannot compare.
     ("spec.bedrockLongTermKey.expiresAfterDays", "smallest"),
+    ("spec.awsLongTermKey.expiresAfterDays", "smallest"),
     ("spec.renewal.windows[].schedule", "slash"),
     ("spec.renewal.windows[].timeZone", "slash"),
     ("spec.renewal.windows[].timeZone", "upper"),
@@ -29,6 +30,7 @@ _ONLY_THE_PARSER: Final = {
 """What only the operator can see: times in relation, and names of an operating system."""
 _MAY_BE_EMPTY: Final = {
     "spec.bedrockLongTermKey.policyArns": "no managed policies, instead of the default",
+    "spec.awsLongTermKey.policyArns": "likewise",
     "spec.apiGatewayKey.usagePlan.create.apiStages": "a plan that is filled later",
     "spec.apiGatewayKey.additionalUsagePlans[].create.apiStages": "likewise",
     "spec.apiGatewayKey.additionalUsagePlans": "as if it were absent",

@@ -47,6 +47,9 @@ POLICIES = {
     "chained-roles/hub-permissions": ("role/partner-hub", "permissions"),
     "chained-roles/hub-trust": ("role/partner-hub", "trust"),
     "chained-roles/partner-trust": ("role/partner", "trust"),
+    "claude-platform-long-term/boundary": ("policy/keywright-claude", "permissions"),
+    "claude-platform-long-term/permissions": ("role/claude-key-maker", "permissions"),
+    "claude-platform-long-term/trust": ("role/claude-key-maker", "trust"),
     "claude-platform-short-term/permissions": ("role/writer-claude", "permissions"),
     "claude-platform-short-term/trust": ("role/writer-claude", "trust"),
     "llm-app/permissions": ("role/assistant-bedrock", "permissions"),
@@ -62,6 +65,9 @@ POLICIES = {
     "shared-source/trust": ("role/shared-bedrock", "trust"),
     "sts-for-an-sdk/permissions": ("role/reports", "permissions"),
     "sts-for-an-sdk/trust": ("role/reports", "trust"),
+    "telemetry-keys/boundary": ("policy/keywright-telemetry", "permissions"),
+    "telemetry-keys/permissions": ("role/telemetry-key-maker", "permissions"),
+    "telemetry-keys/trust": ("role/telemetry-key-maker", "trust"),
 }
 OF_THE_APPLICATION = {
     "alibaba-cli-profile/permissions",

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keywright.api.bedrock_keys import BedrockShortTermKey
 from keywright.api.errors import RenderError
 from keywright.api.formats import Variable
-from keywright.api.keys import BedrockShortTermKey, SessionCredentials
+from keywright.api.keys import SessionCredentials
 from keywright.secrets.templates import TemplateError, parse_template
 from keywright.secrets.variables import Values
 from tests.unit.api.samples import grant, schema

@@ -19,6 +19,7 @@ from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.claude_platform import short_term as claude_short_term
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.iam import permissions as iam
+from keywright.clouds.aws.iam import service_use
 from keywright.clouds.aws.iam.user_keys import UserKeys
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
@@ -63,6 +64,9 @@ IDENTITIES: dict[type, OpenSession] = {
 MANAGED_KEYS: dict[KeyKind, ManagedKind] = {
     KeyKind.BEDROCK_LONG_TERM_KEY: ManagedKind(
         UserKeys, iam.permissions, boundary=bedrock.boundary, probe=probe_bedrock
+    ),
+    KeyKind.AWS_LONG_TERM_KEY: ManagedKind(
+        UserKeys, iam.permissions, boundary=service_use.boundary, probe=service_use.probe
     ),
     KeyKind.API_GATEWAY_KEY: ManagedKind(GatewayKeys, api_gateway.permissions),
 }
