@@ -82,10 +82,13 @@ class LongTermTenant(Tenant):
         }
         return {"user": user, "rotateEvery": "7d", "overlap": "2s", **changed}
 
+    def spec(self, **changed: Any) -> Document:
+        """The spec of a grant of such a key, beside its source."""
+        return {"bedrockShortTermKey": None, self.kind: self.key_spec(**changed)}
+
     def apply_key(self, *, name: str = GRANT, **changed: Any) -> None:
         """A grant of a long-term key."""
-        spec: Document = {"bedrockShortTermKey": None, self.kind: self.key_spec(**changed)}
-        self.apply_grant(name=name, **spec)
+        self.apply_grant(name=name, **self.spec(**changed))
 
     def key_ready(self, **changed: Any) -> Document:
         """Source and grant, applied; the status once the grant is Ready."""

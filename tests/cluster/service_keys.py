@@ -138,17 +138,9 @@ class ServiceKeyTenant(LongTermTenant):
             **changed,
         }
 
-    def service_spec(self, **changed: Any) -> Document:
-        """The spec of a grant with such a key, in the format for its clients."""
-        return {
-            "bedrockShortTermKey": None,
-            KIND: self.key_spec(**changed),
-            "secret": {"formats": [self.service.form]},
-        }
-
-    def apply_key(self, *, name: str = GRANT, **changed: Any) -> None:
-        """A grant of a key of the service."""
-        self.apply_grant(name=name, **self.service_spec(**changed))
+    def spec(self, **changed: Any) -> Document:
+        """The spec of a grant of such a key, in the format for its clients."""
+        return {**super().spec(**changed), "secret": {"formats": [self.service.form]}}
 
     def ask(self, data: Mapping[str, str] | None = None, *, name: str = GRANT) -> Answer:
         """One call of the vendor's SDK, in a pod with the Secret."""

@@ -44,7 +44,7 @@ ROWS = (
 
 def _made(tenant: LongTermTenant, **spec: str) -> None:
     tenant.apply_source(sessionDuration=None)
-    tenant.apply_grant(bedrockShortTermKey=None, bedrockLongTermKey=tenant.key_spec(), **spec)
+    tenant.apply_grant(**tenant.spec(), **spec)
 
 
 def _ask(tenant: LongTermTenant) -> None:

@@ -166,6 +166,18 @@ def _long_term(world: World) -> None:
     prepare(world)
 
 
+def _telemetry(world: World) -> None:
+    boundary = (EXAMPLES / "telemetry-keys" / "boundary-policy.json").read_text()
+    world.aws.create_managed_policy(name="keywright-telemetry", document=json.loads(boundary))
+    prepare = _role(
+        "telemetry-keys",
+        name="telemetry-key-maker",
+        namespace="observability",
+        account_name="observability-telemetry",
+    )
+    prepare(world)
+
+
 def _api_gateway(world: World) -> dict[str, str]:
     folders = {"api-gateway-for-a-partner": "orders", "api-gateway-from-a-file": "marketplace"}
     for folder, name in folders.items():
@@ -222,6 +234,7 @@ GUIDES = (
         ),
         "writer/apikeygrants/writer-key",
     ),
+    Guide("aws-long-term", _telemetry, "observability/apikeygrants/traces-key"),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
     Guide(

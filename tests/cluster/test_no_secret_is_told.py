@@ -16,6 +16,7 @@ import yaml
 from testbed.clusters.api import ApiError
 from testbed.operators import OperatorProcess
 from testbed.world import World
+from tests.cluster import service_keys
 from tests.cluster.claude_platform import KEY as CLAUDE_KEY
 from tests.cluster.claude_platform import ClaudeTenant, permissions
 from tests.cluster.eventually import eventually
@@ -102,6 +103,32 @@ def refused_by_claude_platform(tenant: Tenant) -> str:
     claude.reported("RenewalFailing", name="claude", reason="ProbeFailed")
     tenant.world.aws.set_outbound_federation(enabled=True)
     return key
+
+
+def refused_by_telemetry_services(tenant: Tenant) -> set[str]:
+    """Long-term keys that their services refuse at a probe; the keys before, in every layout."""
+    # The namespaces stay: what they report is looked at.
+    make = next(service_keys.tenants(tenant.world, name="refused"))
+    keys: set[str] = set()
+    for service in service_keys.SERVICES:
+        own = make(service)
+        own.apply_source(sessionDuration=None)
+        spec = own.spec()
+        spec["secret"]["formats"].append("ApiKey")
+        own.apply_grant(**spec)
+        own.ready()
+        keys |= {own.data()["apiKey"], own.data()[service.key_entry]}
+        deny = {"Effect": "Deny", "Action": list(service.actions), "Resource": "*"}
+        own.edit_grant(
+            probe={"mode": "Service", "timeout": "1s"},
+            awsLongTermKey={
+                "inlinePolicies": {"no": {"Version": "2012-10-17", "Statement": [deny]}}
+            },
+        )
+        now = datetime.now(UTC).isoformat()
+        own.annotate_grant(**{"keywright.dev/renew-requested-at": now})
+        own.reported("ProbeFailing")
+    return keys
 
 
 def provoke_cluster_failures(tenant: Tenant) -> None:
@@ -240,6 +267,7 @@ def test_no_secret_value_is_in_anything_that_is_told(
     provoke_cluster_failures(tenant)
     keys |= {tenant.data(name)[KEY] for name in (GRANT, "damaged", "refused")}
     keys.add(refused_by_claude_platform(tenant))
+    keys |= refused_by_telemetry_services(tenant)
     kubeconfig = yaml.safe_load(operator.kubeconfig.read_text())
     fingerprint_key = world.api.get(
         "/api/v1/namespaces/keywright-system/secrets/keywright-fingerprint-key"

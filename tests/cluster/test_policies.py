@@ -188,6 +188,18 @@ CASES = (
     ),
     Case("a user of another team", grant=_user("search-user"), says="must start with team-"),
     Case(
+        "a user of another team for another service",
+        grant={
+            **_LONG,
+            "awsLongTermKey": {
+                "service": "XRay",
+                "user": {"name": "search-user"},
+                "expiresAfterDays": 30,
+            },
+        },
+        says="spec.awsLongTermKey.user.name: must start with team-",
+    ),
+    Case(
         "a Secret that the author cannot read", source=_hop(externalIdFrom=_REFERENCE), says=_OTHERS
     ),
     Case("a Secret that the author can read", source=_hop(externalIdFrom=_REFERENCE), user="owner"),

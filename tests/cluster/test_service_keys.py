@@ -85,7 +85,7 @@ def test_the_secret_has_what_the_sdk_reads(make_tenant: MakeTenant) -> None:
     """Endpoint, headers with an encoded key, and protocol; variables for templates as well."""
     tenant = make_tenant(LOGS)
     tenant.apply_source(sessionDuration=None)
-    spec = tenant.service_spec()
+    spec = tenant.spec()
     spec["secret"] = {
         "formats": ["OtlpLogsEnv", "ApiKey", "DotEnv"],
         "data": {"url": "${otlpUrl}", "headers": "${otlpHeaders}"},
@@ -123,7 +123,7 @@ def test_one_grant_owns_a_user_that_others_use(make_tenant: MakeTenant) -> None:
             "rotateEvery": "7d",
             "overlap": "2s",
         }
-        spec = {**owner.service_spec(), KIND: key, "secret": {"formats": [service.form]}}
+        spec = {**owner.spec(), KIND: key, "secret": {"formats": [service.form]}}
         owner.apply_grant(name=service.host, **spec)
     owner.apply_key(policyArns=policies)
     owner.ready()
@@ -233,7 +233,7 @@ def test_a_service_cannot_change(make_tenant: MakeTenant) -> None:
 def test_a_key_is_probed(tenant: ServiceKeyTenant) -> None:
     """By a request without data, before it is published."""
     tenant.apply_source(sessionDuration=None)
-    tenant.apply_grant(**tenant.service_spec(), probe={"mode": "Service"})
+    tenant.apply_grant(**tenant.spec(), probe={"mode": "Service"})
     tenant.ready()
     calls = tenant.world.aws.calls(service=tenant.service.host)
     assert any(tenant.user in (call.principal or "") for call in calls)
@@ -245,7 +245,7 @@ def test_a_key_is_probed(tenant: ServiceKeyTenant) -> None:
 def _probe_fails(tenant: ServiceKeyTenant, **changed: Any) -> str:
     """The message of the failing probe; no key is published."""
     tenant.apply_source(sessionDuration=None)
-    tenant.apply_grant(**tenant.service_spec(**changed), probe=_PROBE)
+    tenant.apply_grant(**tenant.spec(**changed), probe=_PROBE)
     tenant.reported("Ready", status="False", reason="ProbeFailed")
     message = condition(tenant.status(), "Ready")["message"]
     assert not tenant.has_secret()

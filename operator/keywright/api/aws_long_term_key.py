@@ -112,6 +112,13 @@ _NO_WORKSPACE: Final = "wrkspc_0"
 _OF_OTLP: Final = frozenset({Variable.OTLP_URL, Variable.OTLP_HEADERS})
 
 
+def _service_in(spec: Mapping[str, Any]) -> AwsService | None:
+    """The service of a spec of which any part can be missing or invalid."""
+    chosen = spec.get("service")
+    known = isinstance(chosen, str) and chosen in set(AwsService)
+    return AwsService(chosen) if known else None
+
+
 class AwsLongTermKey(UserKey, frozen=True, kw_only=True):
     """An API key of an AWS service that belongs to an IAM user: a service-specific credential."""
 
@@ -148,10 +155,8 @@ class AwsLongTermKey(UserKey, frozen=True, kw_only=True):
     @override
     def service_name_in(cls, spec: Mapping[str, Any]) -> str:
         """By the field `service`; empty if that is no service of this kind."""
-        chosen = spec.get("service")
-        if chosen not in set(AwsService):
-            return ""
-        return KEY_SERVICES[AwsService(chosen)].name
+        chosen = _service_in(spec)
+        return "" if chosen is None else KEY_SERVICES[chosen].name
 
     @property
     def signal(self) -> OtlpSignal | None:
@@ -287,10 +292,10 @@ class AwsLongTermKey(UserKey, frozen=True, kw_only=True):
     @override
     def revocation_fields_in(cls, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """The service if the spec names one: keys are revoked by their IDs, whatever service."""
-        chosen = spec.get("service")
-        if chosen == AwsService.CLAUDE_PLATFORM:
-            return {"service": chosen, "workspaceId": _NO_WORKSPACE}
-        return {"service": chosen if chosen in set(AwsService) else AwsService.CLOUDWATCH.value}
+        chosen = _service_in(spec) or AwsService.CLOUDWATCH
+        if chosen is AwsService.CLAUDE_PLATFORM:
+            return {"service": chosen.value, "workspaceId": _NO_WORKSPACE}
+        return {"service": chosen.value}
 
     @property
     def _lacks_log_group(self) -> bool:

@@ -32,6 +32,10 @@ POLICIES = {
     "access-key/permissions": ("user/legacy", "permissions"),
     "alibaba-ram-role/trust": ("role/terraform", "trust"),
     "alibaba-ram-role/user": ("user/terraform", "permissions"),
+    "alibaba-model-studio-temporary/permissions": ("role/voice-model-studio", "permissions"),
+    "alibaba-model-studio-temporary/trust": ("role/voice-model-studio", "trust"),
+    "alibaba-model-studio/permissions": ("role/assistant-model-studio", "permissions"),
+    "alibaba-model-studio/trust": ("role/assistant-model-studio", "trust"),
     "alibaba-rrsa/trust": ("role/inventory", "trust"),
     "api-gateway-for-a-partner/permissions": ("role/orders-key-maker", "permissions"),
     "api-gateway-for-a-partner/trust": ("role/orders-key-maker", "trust"),
@@ -54,10 +58,6 @@ POLICIES = {
     "claude-platform-short-term/trust": ("role/writer-claude", "trust"),
     "llm-app/permissions": ("role/assistant-bedrock", "permissions"),
     "llm-app/trust": ("role/assistant-bedrock", "trust"),
-    "model-studio/permissions": ("role/assistant-model-studio", "permissions"),
-    "model-studio/trust": ("role/assistant-model-studio", "trust"),
-    "model-studio-temporary/permissions": ("role/voice-model-studio", "permissions"),
-    "model-studio-temporary/trust": ("role/voice-model-studio", "trust"),
     "operator-identity-aws/permissions": ("user/legacy", "permissions"),
     "restart-on-renewal/permissions": ("role/concierge", "permissions"),
     "restart-on-renewal/trust": ("role/concierge", "trust"),
@@ -243,3 +243,40 @@ def test_existing_users_and_plans_need_less(tmp_path: Path) -> None:
     listed = [each for found in made for each in ([found] if isinstance(found, str) else found)]
     assert [each for each in listed if each.endswith("::/usageplans")] == []
     assert [each for each in listed if each.endswith("::/apikeys")] != []
+
+
+def test_what_no_policy_expresses_is_a_note() -> None:
+    """A log group must accept API keys, and the account needs features of the services."""
+    notes = [
+        note
+        for each in explained(EXAMPLES / "telemetry-keys").found.values()
+        for note in each.notes
+    ]
+    text = "\n".join(notes)
+    assert (
+        "ApiKeyGrant observability/logs-key: let the log group accept API keys, which it refuses"
+        " before: aws logs put-bearer-token-authentication --log-group-identifier"
+        " /apps/observability --bearer-token-authentication-enabled"
+    ) in text
+    assert "observability/traces-key: the endpoint for traces needs Transaction Search" in text
+    (claude,) = (
+        each.notes
+        for arn, each in explained(EXAMPLES / "claude-platform-long-term").found.items()
+        if arn.endswith("role/claude-key-maker")
+    )
+    assert "enable outbound web identity federation in the account" in "".join(claude)
+
+
+def test_the_boundary_of_a_shared_user_has_what_each_grant_needs() -> None:
+    """Also that of grants which use the user of another grant."""
+    (limit,) = (
+        each
+        for arn, each in explained(EXAMPLES / "telemetry-keys").found.items()
+        if arn.endswith("policy/keywright-telemetry")
+    )
+    allowed = {action for each in limit.permissions for action in each["Action"]}
+    assert allowed == {
+        *("cloudwatch:CallWithBearerToken", "cloudwatch:PutMetricData"),
+        *("logs:CallWithBearerToken", "logs:PutLogEvents"),
+        *("xray:CallWithBearerToken", "xray:PutTraceSegments"),
+    }

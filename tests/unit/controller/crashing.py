@@ -66,7 +66,10 @@ class CrashingKubernetes(KubernetesInMemory):
 
 @dataclass(slots=True)
 class Account:
-    """What outlives an operator: the cluster, the cloud, the time; `secret` is `spec.secret`."""
+    """What outlives an operator: the cluster, the cloud, the time.
+
+    `secret` is `spec.secret`, `kind` that of the key, and `key` has the fields of the kind's own.
+    """
 
     clock: FakeClock = field(default_factory=FakeClock)
     fuse: CrashAfter = field(default_factory=CrashAfter)
@@ -74,13 +77,16 @@ class Account:
     iam: SmallIam = field(init=False)
     requested: int = 0
     secret: dict[str, Any] = field(default_factory=dict)
+    kind: str = "bedrockLongTermKey"
+    key: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.api = CrashingKubernetes(self.fuse)
         self.iam = SmallIam(self.clock, point=self.fuse.tick)
         first = Scene(clock=self.clock, api=self.api)
         first.put_source()
-        first.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_KEY, secret=self.secret)
+        key: dict[str, Any] = {"bedrockShortTermKey": None, self.kind: _KEY | self.key}
+        first.put_grant(**key, secret=self.secret)
 
     def born(self) -> Scene:
         """A new operator, which knows what the API server tells."""

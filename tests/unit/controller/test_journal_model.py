@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.controller.crashing import GRANT, Account
 
+_SERVICES: tuple[dict[str, Any], ...] = (
+    {},
+    *(
+        {"kind": "awsLongTermKey", "key": {"service": service, **fields}}
+        for service, fields in (
+            ("ClaudePlatform", {"workspaceId": "wrkspc_01"}),
+            ("CloudWatch", {}),
+            ("CloudWatchLogs", {"logGroup": "/apps/chat", "logStream": "main"}),
+            ("XRay", {}),
+        )
+    ),
+)
+"""Amazon Bedrock by default, and the services of the other kind."""
 _WRITES = ("/secrets/", "/status", "apikeygrants/chat-key")
 _LIVES = st.lists(
     st.tuples(
@@ -22,12 +37,17 @@ _LIVES = st.lists(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(lives=_LIVES, lag=st.integers(min_value=0, max_value=120), delete=st.booleans())
+@given(
+    lives=_LIVES,
+    lag=st.integers(min_value=0, max_value=120),
+    delete=st.booleans(),
+    of_kind=st.sampled_from(_SERVICES),
+)
 def test_wherever_it_is_killed_one_key_is_left(
-    lives: list[tuple[int, str, int]], lag: int, *, delete: bool
+    lives: list[tuple[int, str, int]], lag: int, of_kind: dict[str, Any], *, delete: bool
 ) -> None:
     """Rule 5: killed at any request, answers lost, a listing behind: one key, and no orphan."""
-    account = Account()
+    account = Account(**of_kind)
     account.iam.lag = timedelta(seconds=lag)
 
     async def play() -> None:
@@ -59,11 +79,12 @@ def test_wherever_it_is_killed_one_key_is_left(
     assert 1 <= status["revision"] <= 1 + account.requested
 
 
-def test_every_single_request_may_be_the_last() -> None:
+@pytest.mark.parametrize("of_kind", _SERVICES[:2], ids=["Bedrock", "ClaudePlatform"])
+def test_every_single_request_may_be_the_last(of_kind: dict[str, Any]) -> None:
     """The same for one death at each request of a mint and of a rotation, none left out."""
     for requests in range(1, 60):
         for requested in ("", "a time", "other words"):
-            account = Account()
+            account = Account(**of_kind)
             if requested:
                 asyncio.run(account.live(requests=None))
                 account.ask(opaque=requested != "a time")
