@@ -149,6 +149,8 @@ class Copy:
         if "bedrockLongTermKey" in spec:
             spec["bedrockLongTermKey"]["user"]["name"] += f"-{self.number}"
             spec["bedrockLongTermKey"]["overlap"] = "2s"
+        if "modelStudioKey" in spec:
+            spec["modelStudioKey"]["overlap"] = "2s"
         if "apiGatewayKey" in spec:
             spec["apiGatewayKey"]["usagePlan"]["create"]["name"] += f"-{self.number}"
         return moved
@@ -225,16 +227,23 @@ class Copy:
             self._list_models()
         if "bedrockLongTermKey" in spec:
             yield from self._edits(self._edits_of_long_term())
-            metadata = {"annotations": {"keywright.dev/renew-requested-at": _now()}}
-            self.world.api.merge(self._path, {"metadata": metadata})
-            yield lambda: self._is_settled() and self._status().get("revision") == 2
-            yield lambda: self._is_settled() and not self._status().get("retiring")
+            yield from self._renewed_once()
+        elif "modelStudioKey" in spec:
+            yield from self._edits(iter([{"modelStudioKey": {"accessibleModels": ["qwen-plus"]}}]))
+            yield from self._renewed_once()
         elif "apiGatewayKey" in spec:
             yield from self._edits(self._edits_of_gateway())
         else:
             return
         self.world.api.delete(self._path)
         yield self._is_gone
+
+    def _renewed_once(self) -> Iterator[Callable[[], bool]]:
+        """Another key, and the end of the old one."""
+        metadata = {"annotations": {"keywright.dev/renew-requested-at": _now()}}
+        self.world.api.merge(self._path, {"metadata": metadata})
+        yield lambda: self._is_settled() and self._status().get("revision") == 2
+        yield lambda: self._is_settled() and not self._status().get("retiring")
 
     def _provider(self) -> str:
         return "alibaba" if self.example.startswith("alibaba") else "aws"

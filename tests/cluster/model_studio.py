@@ -13,7 +13,7 @@ from testbed.world import EXAMPLES
 from tests.cluster.alibaba import AlibabaTenant
 from tests.cluster.tenants import GRANT, Document, merged
 
-EXAMPLE = EXAMPLES / "model-studio"
+EXAMPLE = EXAMPLES / "alibaba-model-studio"
 KIND, TEMPORARY = "modelStudioKey", "modelStudioTemporaryKey"
 KEY = "DASHSCOPE_API_KEY"
 REGION = "cn-beijing"

@@ -103,6 +103,14 @@ def _bearer(scene: Scene, directory: Path) -> dict[str, str]:
     return {"BEARER_TOKEN": scene.world.alibaba.create_bearer_token()}
 
 
+def _model_studio(scene: Scene, directory: Path) -> dict[str, str]:
+    """The roles of both examples."""
+    del directory
+    _role(scene.world, "alibaba-model-studio", name="assistant-model-studio")
+    _role(scene.world, "alibaba-model-studio-temporary", name="voice-model-studio")
+    return {}
+
+
 @dataclass(frozen=True)
 class Guide:
     """A document whose commands are run, what is there before, and the grant it ends with."""
@@ -129,6 +137,7 @@ GUIDES = (
     Guide("alibaba-profile", _profile, "migration", "migration-credentials", reads_regions=True),
     Guide("alibaba-credentials-uri", _uri, "vending", "vending-credentials"),
     Guide("alibaba-bearer", _bearer, "call-center", "call-center-bearer"),
+    Guide("model-studio", _model_studio, "assistant", "assistant-key"),
 )
 
 

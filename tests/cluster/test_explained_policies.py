@@ -24,6 +24,7 @@ EXAMPLES = (
     "chained-roles",
     "alibaba-rrsa",
     "alibaba-ram-role",
+    "alibaba-model-studio",
     "api-gateway-for-a-partner",
     "bedrock-long-term",
 )

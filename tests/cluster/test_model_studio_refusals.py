@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -170,3 +171,22 @@ def test_a_written_id_reaches_no_other_key(studio: ModelStudioTenant) -> None:
     studio.world.api.delete(studio.grant_path())
     eventually(lambda: not studio.live_keys(), seconds=20)
     assert victim["id"] in {key["id"] for key in studio.world.alibaba.model_studio_keys()}
+
+
+def test_no_value_is_in_what_the_operator_writes(studio: ModelStudioTenant) -> None:
+    """Neither in grants, sources and Events nor in the annotations of the Secret."""
+    studio.key_ready()
+    renew(studio, revision=2)
+    studio.world.alibaba.damage_next("modelstudio", "CreateApiKey")
+    studio.annotate_grant(**{"keywright.dev/renew-requested-at": "2031-01-01T00:00:00Z"})
+    studio.revision(3, seconds=60)
+    namespace = studio.namespace
+    written = [
+        studio.world.api.get(f"/apis/keywright.dev/v1alpha1/namespaces/{namespace}/{kind}")
+        for kind in ("apikeygrants", "credentialsources")
+    ]
+    written.append(studio.world.api.get(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"))
+    written.append(studio.secret()["metadata"])
+    text = json.dumps(written)
+    assert "modelStudioKey" in text
+    assert [value for value in studio.world.alibaba.secrets() if value in text] == []

@@ -9,7 +9,7 @@ import yaml
 
 from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.errors import Failure
-from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, Alibaba
+from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, MANAGED_KEYS, Alibaba
 from tests.cluster.alibaba_ways import WAYS
 from tests.unit.api.samples import ROOT, contract, grant, parsed_source
 from tests.unit.clouds.alibaba.contexts import Scripted, alibaba
@@ -31,7 +31,9 @@ _NAMES = {
 def test_every_identity_has_code() -> None:
     """Whatever the contract lets in is in the vendor's table, and nothing else is."""
     assert set(IDENTITIES) == set(typing.get_args(AlibabaIdentity))
-    assert {kind.value for kind in KEYS} == {"sessionCredentials", "bearerToken"}
+    issued = {"sessionCredentials", "bearerToken", "modelStudioTemporaryKey"}
+    assert {kind.value for kind in KEYS} == issued
+    assert {kind.value for kind in MANAGED_KEYS} == {"modelStudioKey"}
 
 
 async def test_a_key_of_another_cloud_is_not_looked_for() -> None:

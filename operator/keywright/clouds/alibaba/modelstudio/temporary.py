@@ -8,7 +8,8 @@ key has the permissions of the long-lived one, works in its region alone, and ca
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -145,6 +146,53 @@ async def token_for(
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a refusal means, with field and remedy; `{host}` is the host that was called."""
+
+    kind: FailureClass
+    field: str
+    remedy: str
+    reason: str
+
+
+_BY_STATUS: Final[Mapping[int, _Row]] = {
+    401: _Row(
+        FailureClass.DENIED,
+        _BEARER,
+        "Put an enabled API key of Model Studio into the Secret, of the region of {host}, and of"
+        " its workspace if workspaceId is set. A temporary key (st-...) makes no other.",
+        reason="InvalidApiKey",
+    ),
+    403: _Row(
+        FailureClass.DENIED,
+        _BEARER,
+        "Allow the operator's address in the key's accessIps, and settle what Model Studio says of"
+        " the account.",
+        reason="AccessDenied",
+    ),
+    404: _Row(
+        FailureClass.CONFIGURATION,
+        f"{_FIELD}.workspaceId",
+        "Correct workspaceId and region: they are in the API Host of the workspace.",
+        reason="NotFound",
+    ),
+    429: _Row(
+        FailureClass.THROTTLED,
+        _FIELD,
+        "Tried again later. Give readers that need the same key one grant.",
+        reason="Throttled",
+    ),
+}
+_OTHER_MISTAKE: Final = _Row(
+    FailureClass.CONFIGURATION,
+    _FIELD,
+    "Correct the value to what Model Studio says of it.",
+    reason="InvalidRequest",
+)
+_OF_THE_SERVICE: Final = _Row(FailureClass.TRANSIENT, _FIELD, "Tried again.", reason="CloudError")
+
+
 def _refused(answer: HttpResponse, *, host: str) -> Failure:
     try:
         found = msgspec.json.decode(answer.body, type=_Refusal)
@@ -152,34 +200,15 @@ def _refused(answer: HttpResponse, *, host: str) -> Failure:
         found = _Refusal()
     code = found.code if _CODE.fullmatch(found.code) else f"HTTP {answer.status}"
     message = redacted(found.message).rstrip(".") or f"HTTP {answer.status}"
-    kind, reason, field, remedy = FailureClass.TRANSIENT, "CloudError", _FIELD, "Tried again."
-    if code.startswith("Throttling") or answer.status == 429:
-        kind, reason = FailureClass.THROTTLED, "Throttled"
-        remedy = "Tried again later. Give readers that need the same key one grant."
-    elif answer.status == 401 or code == "InvalidApiKey":
-        kind, reason, field = FailureClass.DENIED, "InvalidApiKey", _BEARER
-        remedy = (
-            f"Put an enabled API key of Model Studio into the Secret, of the region of {host}, and"
-            " of its workspace if workspaceId is set. A temporary key (st-...) makes no other."
-        )
-    elif answer.status == 403:
-        kind, reason, field = FailureClass.DENIED, "AccessDenied", _BEARER
-        remedy = (
-            "Allow the operator's address in the key's accessIps, and settle what Model Studio"
-            " says of the account."
-        )
-    elif answer.status == 404:
-        kind, reason, field = FailureClass.CONFIGURATION, "NotFound", f"{_FIELD}.workspaceId"
-        remedy = "Correct workspaceId and region: they are in the API Host of the workspace."
-    elif 400 <= answer.status < 500:
-        kind, reason = FailureClass.CONFIGURATION, "InvalidRequest"
-        remedy = "Correct the value to what Model Studio says of it."
+    status = 429 if code.startswith("Throttling") else answer.status
+    other = _OTHER_MISTAKE if 400 <= status < 500 else _OF_THE_SERVICE
+    row = _BY_STATUS.get(status, other)
     return Failure(
         f"Model Studio ({host}): {code}: {message}.",
-        kind=kind,
-        reason=reason,
-        field=field,
-        remedy=remedy,
+        kind=row.kind,
+        reason=row.reason,
+        field=row.field,
+        remedy=row.remedy.format(host=host),
     )
 
 
