@@ -9,7 +9,7 @@ from typing import Final
 from keywright.api.formats import FORMAT_ONLY_VARIABLES, TEMPLATES, Format, Variable
 from keywright.api.key_spec import KeySpec
 from keywright.api.keys import KEY_TYPES
-from keywright.api.source import Provider
+from keywright.api.source import Provider, SourceTraits
 from tools.reference.markdown import code, page, table
 from tools.reference.recipes import recipes
 
@@ -209,7 +209,7 @@ def _entries(form: Format) -> str:
 
 def _defaults(key_type: type[KeySpec]) -> str:
     """The default formats; with the source's cloud if they differ."""
-    by_cloud = {cloud: key_type.default_formats_for(cloud) for cloud in Provider}
+    by_cloud = {cloud: key_type.default_formats_for(SourceTraits(cloud)) for cloud in Provider}
     texts = {cloud: ", ".join(map(code, formats)) for cloud, formats in by_cloud.items()}
     if len(set(texts.values())) == 1:
         return texts[Provider.AWS]

@@ -29,7 +29,7 @@ from keywright.api.schema import (
     SpecStruct,
     Text,
 )
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource, Provider, SourceTraits
 from keywright.api.user_key import UserKey
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
@@ -80,9 +80,9 @@ class SessionCredentials(KeySpec, frozen=True):
 
     @classmethod
     @override
-    def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
+    def default_formats_for(cls, traits: SourceTraits) -> tuple[Format, ...]:
         """The environment variables that the SDKs of the cloud read."""
-        if provider is Provider.ALIBABA_CLOUD:
+        if traits.provider is Provider.ALIBABA_CLOUD:
             return (Format.ALIBABA_ENV,)
         return cls.default_formats
 

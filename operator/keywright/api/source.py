@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import Final
 
 from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
@@ -21,6 +22,21 @@ class Provider(StrEnum):
 
     AWS = "AWS"
     ALIBABA_CLOUD = "AlibabaCloud"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTraits:
+    """What the layout of a Secret depends on: the cloud of the source, and its service.
+
+    `service` is the field of the vendor that issues the tokens of the source, such as "openai";
+    empty for a cloud.
+    """
+
+    provider: Provider = Provider.AWS
+    service: str = ""
+
+
+AWS_TRAITS: Final = SourceTraits()
 
 
 class AllowedNamespaces(SpecStruct, frozen=True):
@@ -61,6 +77,7 @@ class CredentialSource:
 
     object_key: tuple[str, str] = field(init=False)
     provider: Provider = field(init=False)
+    traits: SourceTraits = field(init=False)
     cloud: AwsSource | AlibabaSource = field(init=False)
     region: str = field(init=False)
 
@@ -70,6 +87,7 @@ class CredentialSource:
         assert cloud is not None
         derive("object_key", (self.namespace, self.name))
         derive("provider", self.spec.provider)
+        derive("traits", SourceTraits(self.spec.provider))
         derive("cloud", cloud)
         derive("region", cloud.region if isinstance(cloud, AwsSource) else cloud.region_id)
 

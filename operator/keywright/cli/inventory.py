@@ -190,7 +190,7 @@ class Inventory:
         source = None if grant.spec is None else self.source_of(grant)
         if grant.spec is None or source is None or source.spec is None:
             return grant
-        return replace(grant, spec=grant.spec.with_formats_for(source.spec.provider))
+        return replace(grant, spec=grant.spec.with_formats_for(source.spec.traits))
 
     @cached_property
     def _copies(self) -> Mapping[str, frozenset[tuple[str, str | None, str]]]:

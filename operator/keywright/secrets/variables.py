@@ -116,7 +116,7 @@ class Values:
                     )
                 )
             return value
-        own = self.grant.key.own_values(self.credential.region)
+        own = self.grant.key.own_values(self.credential.region, self.grant.traits)
         find = _RESOLVERS.get(variable)
         found = find(self) if find is not None else own.get(variable)
         is_name = variable in _NAMES or variable in own

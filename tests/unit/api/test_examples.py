@@ -71,7 +71,7 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     }
     for made in grants:
         source = sources[made.source_key]
-        grant = made.with_formats_for(source.provider)
+        grant = made.with_formats_for(source.traits)
         assert (validate(grant), validate_with_source(grant, source=source)) == ([], [])
         assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
