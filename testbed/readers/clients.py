@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from testbed.readers.answers import Client, Connect
 
 CLAUDE_PLATFORM = "anthropic-aws"
+ANTHROPIC_API, OPENAI_API = "anthropic-api", "openai-api"
 ANTHROPIC, SLOW_ANTHROPIC = "anthropic-behind-proxy", "anthropic-slow-stream-behind-proxy"
 
 
@@ -45,6 +46,15 @@ def _claude_platform(data: Mapping[str, str], *, cloud_environment: Mapping[str,
     from testbed.readers.claude_platform import ClaudePlatform  # noqa: PLC0415
 
     return ClaudePlatform(data, cloud_environment=cloud_environment)
+
+
+def _vendor(name: str) -> Connect:
+    def connect(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+        from testbed.readers.vendor_sdks import SDKS  # noqa: PLC0415
+
+        return SDKS[name](data, cloud_environment=cloud_environment)
+
+    return connect
 
 
 CLIENTS: Mapping[str, Connect] = {
@@ -78,6 +88,8 @@ CLIENTS: Mapping[str, Connect] = {
     node_sdks.ANTHROPIC: node_sdks.NodeAnthropic,
     node_sdks.SLOW_OPENAI: node_sdks.SlowNodeOpenAI,
     CLAUDE_PLATFORM: _claude_platform,
+    ANTHROPIC_API: _vendor(ANTHROPIC_API),
+    OPENAI_API: _vendor(OPENAI_API),
     ANTHROPIC: _anthropic,
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,
