@@ -12,6 +12,7 @@ from typing import ClassVar, Final, TypeAlias, get_args
 from typing_extensions import override
 
 from keywright.api import checks
+from keywright.api.access_token import AccessToken
 from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import scope_errors, session_limits
@@ -131,9 +132,10 @@ class SessionCredentials(KeySpec, frozen=True):
     @classmethod
     @override
     def required_source(cls, source: CredentialSource) -> str:
-        """Any source except one with a bearer token."""
-        is_bearer = isinstance(source.identity, AlibabaBearer)
-        return "with an access key or a session" if is_bearer else ""
+        """Any source except one with a token alone."""
+        has_token = source.provider is Provider.TOKEN_EXCHANGE
+        has_token = has_token or isinstance(source.identity, AlibabaBearer)
+        return "with an access key or a session" if has_token else ""
 
     @override
     def key_identity(self) -> KeyIdentity:
@@ -165,6 +167,7 @@ Key: TypeAlias = (
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
+    | AccessToken
 )
 
 
@@ -177,6 +180,7 @@ class KeyKind(StrEnum):
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
+    ACCESS_TOKEN = AccessToken.kind
 
 
 class KeyFields(SpecStruct, frozen=True):
@@ -188,6 +192,7 @@ class KeyFields(SpecStruct, frozen=True):
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None
+    access_token: AccessToken | None = None
 
     @property
     def keys(self) -> tuple[Key, ...]:

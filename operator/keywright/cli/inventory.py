@@ -51,6 +51,9 @@ class SourceEntry:
         if self.spec is None:
             return None
         aws, alibaba = self.spec.spec.aws, self.spec.spec.alibaba_cloud
+        exchange = self.spec.spec.token_exchange
+        if exchange is not None:
+            return "spec.tokenExchange", exchange.service_account_ref
         if aws is not None and aws.web_identity is not None:
             return "spec.aws.webIdentity", aws.web_identity.service_account_ref
         if alibaba is not None and alibaba.oidc_role_arn is not None:

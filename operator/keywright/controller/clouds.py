@@ -22,6 +22,8 @@ from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
+from keywright.clouds.token_exchange.context import TokenExchangeContext
+from keywright.clouds.token_exchange.provider import TokenExchange
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
 
@@ -97,10 +99,20 @@ def connect_clouds(
         own=own,
         min_lifetime=settings.min_key_lifetime,
     )
+    exchange = TokenExchangeContext(
+        tokens=tokens,
+        http=http,
+        clock=clock,
+        endpoints=AllowedUris(settings.token_endpoints),
+        skews=skews,
+        observe=observe,
+        min_lifetime=settings.min_key_lifetime,
+    )
     return Clouds(
         providers={
             Provider.AWS: Aws(aws, http=http, endpoints=endpoints),
             Provider.ALIBABA_CLOUD: Alibaba(alibaba),
+            Provider.TOKEN_EXCHANGE: TokenExchange(exchange),
         },
         calls=calls,
         http=http,

@@ -77,8 +77,11 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = _named(found, "serviceaccounts/token")
     for source in sources.values():
+        exchange = source.spec.token_exchange
         if isinstance(source.identity, WebIdentity | OidcRoleArn):
             assert source.identity.service_account_ref.name in accounts & tokens
+        if exchange is not None:
+            assert exchange.service_account_ref.name in accounts & tokens
     for workload in found.get("Deployment", []):
         pod = workload["spec"]["template"]["spec"]
         assert pod["serviceAccountName"] in accounts - tokens
