@@ -16,6 +16,7 @@ from testbed.clouds.alibaba import AlibabaCloud
 from testbed.clouds.aws import AwsCloud
 from testbed.clouds.aws.hosts import DOMAINS as AWS_DOMAINS
 from testbed.clouds.emulator import EmulatedCloud
+from testbed.clouds.vendors import TokenVendors
 from testbed.clusters import Cluster
 from testbed.clusters.api import Api
 from testbed.faults import FaultProxy, Line
@@ -45,6 +46,7 @@ class Vendor(Enum):
 
     AWS = "aws"
     ALIBABA = "alibaba"
+    TOKENS = "vendors"
 
 
 class World:
@@ -68,6 +70,7 @@ class World:
         self.providers = frozenset(providers)
         self.aws = AwsCloud(self.directory / "aws")
         self.alibaba = AlibabaCloud(self.directory / "alibaba")
+        self.vendors = TokenVendors(self.directory / "vendors")
         self._operators: list[OperatorProcess] = []
         self._api: Api | None = None
 
@@ -118,6 +121,8 @@ class World:
         issuer, ca_file = self.cluster.issuer, self.cluster.ca_file
         if Vendor.AWS in self.providers:
             self.aws.create_identity_provider(issuer=issuer, client_ids=[AUDIENCE], ca_file=ca_file)
+        if Vendor.TOKENS in self.providers:
+            self.vendors.trust_issuer(issuer, ca_file=ca_file)
         if Vendor.ALIBABA in self.providers:
             self.alibaba.create_identity_provider(
                 issuer=issuer, client_ids=[ALIBABA_AUDIENCE], ca_file=ca_file
@@ -141,6 +146,7 @@ class World:
         clouds: dict[Vendor, EmulatedCloud] = {
             Vendor.AWS: self.aws,
             Vendor.ALIBABA: self.alibaba,
+            Vendor.TOKENS: self.vendors,
         }
         return [
             cloud for cloud_provider, cloud in clouds.items() if cloud_provider in self.providers

@@ -23,6 +23,7 @@ from keywright.api.aws_source import AwsSource
 from keywright.api.formats import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.key_spec import KeySpec, ProbeMode
 from keywright.api.keys import KEY_TYPES
+from keywright.api.token_exchange_source import TokenExchangeSource
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.templates import MAX_FILTERS, Filter
 
@@ -210,7 +211,9 @@ def _probe(mode: ProbeMode, *, width: int) -> Iterator[str]:
     )
 
 
-def _identities(source: type[AwsSource | AlibabaSource], *, field: str) -> _Block:
+def _identities(
+    source: type[AwsSource | AlibabaSource | TokenExchangeSource], *, field: str
+) -> _Block:
     def block(width: int) -> Iterator[str]:
         yield from _exactly_one(field, source.identity_fields(), width=width)
 
@@ -225,6 +228,7 @@ _BLOCKS: Final[Mapping[str, _Block]] = {
     "kinds": _kinds,
     "identities of aws": _identities(AwsSource, field="spec.aws"),
     "identities of alibabaCloud": _identities(AlibabaSource, field="spec.alibabaCloud"),
+    "identities of tokenExchange": _identities(TokenExchangeSource, field="spec.tokenExchange"),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CLAUDE_PLATFORM = "anthropic-aws"
 OTLP_METRICS, OTLP_LOGS, OTLP_TRACES = "otlp-metrics", "otlp-logs", "otlp-traces"
+ANTHROPIC_API, OPENAI_API = "anthropic-api", "openai-api"
 ANTHROPIC, SLOW_ANTHROPIC = "anthropic-behind-proxy", "anthropic-slow-stream-behind-proxy"
 
 
@@ -54,6 +55,15 @@ def _otlp(signal: str) -> Connect:
         from testbed.readers.otlp import Exporter  # noqa: PLC0415
 
         return Exporter(signal, data, cloud_environment=cloud_environment)
+
+    return connect
+
+
+def _vendor(name: str) -> Connect:
+    def connect(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+        from testbed.readers.vendor_sdks import SDKS  # noqa: PLC0415
+
+        return SDKS[name](data, cloud_environment=cloud_environment)
 
     return connect
 
@@ -95,6 +105,8 @@ CLIENTS: Mapping[str, Connect] = {
     OTLP_METRICS: _otlp(OTLP_METRICS),
     OTLP_LOGS: _otlp(OTLP_LOGS),
     OTLP_TRACES: _otlp(OTLP_TRACES),
+    ANTHROPIC_API: _vendor(ANTHROPIC_API),
+    OPENAI_API: _vendor(OPENAI_API),
     ANTHROPIC: _anthropic,
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,

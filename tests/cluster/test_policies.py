@@ -155,7 +155,8 @@ CASES = (
     Case(
         "an endpoint of a third party",
         source={"aws": {"stsEndpoint": "https://sts.example.com"}},
-        says=f"https://sts.example.com (stsEndpoint, credentialsUri or probe.url) {_HOST}",
+        says="https://sts.example.com (stsEndpoint, credentialsUri, generic.endpoint or probe.url)"
+        f" {_HOST}",
     ),
     Case(
         "an endpoint that looks like the vendor's",

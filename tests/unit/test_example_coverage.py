@@ -14,6 +14,7 @@ from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.formats import Format
 from keywright.api.keys import KEY_TYPES
+from keywright.api.token_exchange_source import TokenExchangeSource
 from testbed.world import EXAMPLES, ROOT
 
 _LINK = re.compile(r"\(([^)#\s]+)\)")
@@ -44,9 +45,10 @@ def _shown_identities(provider: str) -> set[str]:
 
 
 def test_every_identity_has_an_example() -> None:
-    """Of both clouds."""
+    """Of both clouds, and the vendors of a token exchange."""
     assert set(AwsSource.identity_fields()) - _shown_identities("aws") == set()
     assert set(AlibabaSource.identity_fields()) - _shown_identities("alibabaCloud") == set()
+    assert set(TokenExchangeSource.identity_fields()) - _shown_identities("tokenExchange") == set()
 
 
 def test_every_kind_of_key_has_an_example() -> None:

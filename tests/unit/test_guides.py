@@ -20,6 +20,7 @@ GUIDES = (
     "alibaba-rsa-key-pair",
     "operator-identity",
     "bridges",
+    "token-exchange",
 )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.api.access_token import AccessToken
 from keywright.api.formats import FORMAT_ONLY_VARIABLES, TEMPLATES, Format, Variable
 from keywright.api.key_spec import KeySpec
 from keywright.api.keys import KEY_TYPES
-from keywright.api.source import Provider
+from keywright.api.source import Provider, SourceTraits
+from keywright.api.token_exchange_source import TokenExchangeSource
 from tools.reference.markdown import code, page, table
 from tools.reference.recipes import recipes
 
@@ -119,6 +121,9 @@ READERS: Final[Mapping[Format, Readers]] = {
     Format.OTLP_TRACES_ENV: Readers(
         "exporters of OpenTelemetry SDKs", "no: read at the start", (_RESTART,)
     ),
+    Format.ANTHROPIC_API_ENV: Readers(
+        "Claude Code, Anthropic's SDK for the Claude API", "no: read at the start", (_RESTART,)
+    ),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -140,6 +145,7 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.OTLP_METRICS_ENV: _LONG_TERM,
     Format.OTLP_LOGS_ENV: _LONG_TERM,
     Format.OTLP_TRACES_ENV: _LONG_TERM,
+    Format.ANTHROPIC_API_ENV: "[Token exchange](../token-exchange.md)",
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""
@@ -228,11 +234,23 @@ def _entries(form: Format) -> str:
 
 def _defaults(key_type: type[KeySpec]) -> str:
     """The default formats; with the source's cloud if they differ."""
-    by_cloud = {cloud: key_type.default_formats_for(cloud) for cloud in Provider}
-    texts = {cloud: ", ".join(map(code, formats)) for cloud, formats in by_cloud.items()}
+    texts = {
+        name: ", ".join(map(code, key_type.default_formats_for(traits)))
+        for name, traits in _sources_of(key_type)
+    }
     if len(set(texts.values())) == 1:
-        return texts[Provider.AWS]
-    return "; ".join(f"{cloud}: {text}" for cloud, text in texts.items())
+        return next(iter(texts.values()))
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def _sources_of(key_type: type[KeySpec]) -> Iterator[tuple[str, SourceTraits]]:
+    """The clouds or vendors that a kind distinguishes, with their names."""
+    if key_type is AccessToken:
+        for service in TokenExchangeSource.identity_fields():
+            yield service, SourceTraits(Provider.TOKEN_EXCHANGE, service)
+        return
+    for cloud in (Provider.AWS, Provider.ALIBABA_CLOUD):
+        yield cloud, SourceTraits(cloud)
 
 
 def _kinds_with(form: Format) -> str:

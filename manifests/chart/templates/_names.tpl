@@ -163,6 +163,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- range .allowStsEndpoints }}
 - {{ printf "--allow-sts-endpoint=%s" . | quote }}
 {{- end }}
+{{- range .allowTokenEndpoints }}
+- {{ printf "--allow-token-endpoint=%s" . | quote }}
+{{- end }}
 {{- range .allowProbeUrls }}
 - {{ printf "--allow-probe-url=%s" . | quote }}
 {{- end }}

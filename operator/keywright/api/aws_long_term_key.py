@@ -25,7 +25,7 @@ from keywright.api.formats import AWS_LONG_TERM_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, ProbeMode
 from keywright.api.partitions import AWS, partition_of, service_host
 from keywright.api.schema import KeyIdentity
-from keywright.api.source import Provider
+from keywright.api.source import Provider, SourceTraits
 from keywright.api.user_key import KeyService, UserKey
 
 LogGroup: TypeAlias = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[A-Za-z0-9_./-]+\Z")]
@@ -205,8 +205,9 @@ class AwsLongTermKey(UserKey, frozen=True, kw_only=True):
         return {"x-aws-log-group": self.log_group, "x-aws-log-stream": self.log_stream}
 
     @override
-    def own_values(self, region: str) -> Mapping[Variable, str]:
+    def own_values(self, region: str, traits: SourceTraits) -> Mapping[Variable, str]:
         """The workspace and the base URL of the Region, or the endpoint for OpenTelemetry data."""
+        del traits
         if self.signal is not None:
             return {Variable.OTLP_URL: self.signal.url(region)}
         assert self.workspace_id is not None  # `field_errors`

@@ -12,6 +12,7 @@ from keywright.api.key_spec import ProbeMode
 from keywright.api.partitions import AWS, partition_of
 from keywright.api.presigned_key import PRESIGNED_VARIABLES, PresignedKey
 from keywright.api.schema import KeyIdentity
+from keywright.api.source import SourceTraits
 
 WorkspaceId: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=128, pattern=r"^wrkspc_[A-Za-z0-9]+\Z")
@@ -62,8 +63,9 @@ class ClaudePlatformShortTermKey(PresignedKey, frozen=True, kw_only=True):
         return super().key_identity() | {"workspaceId": self.workspace_id}
 
     @override
-    def own_values(self, region: str) -> Mapping[Variable, str]:
+    def own_values(self, region: str, traits: SourceTraits) -> Mapping[Variable, str]:
         """The workspace, and the base URL of the Region."""
+        del traits
         return {
             Variable.WORKSPACE_ID: self.workspace_id,
             Variable.CLAUDE_PLATFORM_URL: claude_platform_url(region),

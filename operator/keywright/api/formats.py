@@ -43,6 +43,7 @@ class Format(StrEnum):
     OTLP_METRICS_ENV = "OtlpMetricsEnv"
     OTLP_LOGS_ENV = "OtlpLogsEnv"
     OTLP_TRACES_ENV = "OtlpTracesEnv"
+    ANTHROPIC_API_ENV = "AnthropicApiEnv"
     DOT_ENV = "DotEnv"
 
 
@@ -52,6 +53,7 @@ _AWS: Final = frozenset(form for form in Format if form.name.startswith("AWS_"))
 FORMATS_OF_PROVIDER: Final[Mapping[Provider, frozenset[Format]]] = {
     Provider.AWS: frozenset(Format) - _ALIBABA,
     Provider.ALIBABA_CLOUD: frozenset(Format) - _AWS,
+    Provider.TOKEN_EXCHANGE: frozenset(Format) - _AWS - _ALIBABA,
 }
 """The formats available to the credentials of a cloud, if the kind provides the values."""
 
@@ -212,6 +214,12 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "${otlpUrl}",
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "${otlpHeaders}",
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+    },
+    Format.ANTHROPIC_API_ENV: {
+        "ANTHROPIC_AUTH_TOKEN": "${apiKey}",
+        # The API accepts access tokens with this header only: anthropic 2.14.0,
+        # lib/credentials/_constants.py. SDKs add it to tokens that they exchange themselves.
+        "ANTHROPIC_CUSTOM_HEADERS": "anthropic-beta: oauth-2025-04-20",
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},

@@ -26,7 +26,7 @@ from keywright.api.schema import (
     SpecStruct,
     Text,
 )
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import AWS_TRAITS, CredentialSource, SourceTraits
 from keywright.api.times import EPOCH, Window, parse_time
 
 
@@ -165,7 +165,7 @@ class ApiKeyGrant:
     """An ApiKeyGrant as parsed: the relevant metadata, the spec, and what follows from the spec.
 
     `renew_requested_at`, `reconcile_requested_at` and `take_over` are the values of the
-    annotations. The controller adds `identity`, and `provider` once the source is known.
+    annotations. The controller adds `identity`, and the `traits` of the source once it is known.
 
     What follows from the spec is computed once: `key` and its `kind`, `managed` (the policy for a
     key stored in the cloud, None for one that can be reissued freely), `imports` (the field and the
@@ -188,7 +188,7 @@ class ApiKeyGrant:
     spec: GrantSpec
     take_over: str | None = None
     identity: GrantIdentity | None = None
-    provider: Provider = Provider.AWS
+    traits: SourceTraits = AWS_TRAITS
 
     key: Key = field(init=False)
     kind: KeyKind = field(init=False)
@@ -214,7 +214,7 @@ class ApiKeyGrant:
         derive("imports", key.imports)
         derive("is_bulk_import", key.is_bulk_import)
         derive("expires", key.expires)
-        derive("formats", key.default_formats_for(self.provider) if formats is None else formats)
+        derive("formats", key.default_formats_for(self.traits) if formats is None else formats)
         derive("object_key", (self.namespace, self.name))
         derive("secret_name", spec.secret.name or self.name)
         derive("source_key", (reference.namespace or self.namespace, reference.name))
@@ -229,9 +229,9 @@ class ApiKeyGrant:
             return wanted.data
         return {**wanted.data, PREVIOUS_KEY_ENTRY: f"${{{Variable.PREVIOUS_API_KEY}}}"}
 
-    def with_formats_for(self, provider: Provider) -> ApiKeyGrant:
-        """Return the grant with the default formats for this provider."""
-        return self if provider is self.provider else replace(self, provider=provider)
+    def with_formats_for(self, traits: SourceTraits) -> ApiKeyGrant:
+        """Return the grant with the default formats for keys of such a source."""
+        return self if traits == self.traits else replace(self, traits=traits)
 
     def region(self, source: CredentialSource) -> str:
         """The region of the key: its own field, otherwise that of the source."""

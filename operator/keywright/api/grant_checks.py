@@ -142,14 +142,21 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldErro
         yield FieldError(
             "spec.sourceRef", f"{grant.kind} cannot come from {name}: name a source {needed}"
         )
-    for form in grant.with_formats_for(provider).formats:
+    probe = grant.spec.probe
+    formats = grant.with_formats_for(source.traits).formats
+    for form in formats:
         if form not in FORMATS_OF_PROVIDER[provider]:
             yield FieldError(
                 "spec.secret.formats",
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
     key = grant.key
-    if needed or not key.needs_session:
+    if needed:
+        return
+    yield from key.source_errors(
+        source.traits, formats=formats, probe=(probe.mode, probe.model_id is not None)
+    )
+    if not key.needs_session:
         return
     if source.spec.aws is not None:
         yield from _session_of_aws(key, aws=source.spec.aws, name=name)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from keywright.api.errors import FieldError
 from keywright.api.formats import Format, Variable
 from keywright.api.schema import KeyIdentity, Policy, SecretKeyReference, SpecStruct
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource, Provider, SourceTraits
 
 _ONE_VALUE: Final = frozenset({Variable.API_KEY.value})
 COMMON_VARIABLES: Final = frozenset(
@@ -77,9 +77,9 @@ class KeySpec(SpecStruct, frozen=True):
         return "" if source.provider is Provider.AWS else "with aws"
 
     @classmethod
-    def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
+    def default_formats_for(cls, traits: SourceTraits) -> tuple[Format, ...]:
         """The default formats of a Secret if the grant specifies no formats and no data."""
-        del provider
+        del traits
         return cls.default_formats
 
     @property
@@ -142,9 +142,22 @@ class KeySpec(SpecStruct, frozen=True):
         del region
         yield from ()
 
-    def own_values(self, region: str) -> Mapping[Variable, str]:
-        """The values of variables that follow from the kind and its fields; none is secret."""
-        del region
+    def source_errors(
+        self, traits: SourceTraits, *, formats: tuple[Format, ...], probe: tuple[ProbeMode, bool]
+    ) -> Iterator[FieldError]:
+        """Return errors of the layout and the probe for a source; nothing for most kinds.
+
+        `probe` is its mode, and whether it names a model.
+        """
+        del traits, formats, probe
+        yield from ()
+
+    def own_values(self, region: str, traits: SourceTraits) -> Mapping[Variable, str]:
+        """The values of variables that follow from the kind, its fields and its source.
+
+        None is secret.
+        """
+        del region, traits
         return {}
 
     @property

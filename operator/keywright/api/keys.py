@@ -12,6 +12,7 @@ from typing import ClassVar, Final, TypeAlias, get_args
 from typing_extensions import override
 
 from keywright.api import checks
+from keywright.api.access_token import AccessToken
 from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_long_term_key import AwsLongTermKey
@@ -31,7 +32,7 @@ from keywright.api.schema import (
     SpecStruct,
     Text,
 )
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource, Provider, SourceTraits
 from keywright.api.user_key import UserKey
 
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
@@ -95,9 +96,9 @@ class SessionCredentials(KeySpec, frozen=True):
 
     @classmethod
     @override
-    def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
+    def default_formats_for(cls, traits: SourceTraits) -> tuple[Format, ...]:
         """The environment variables that the SDKs of the cloud read."""
-        if provider is Provider.ALIBABA_CLOUD:
+        if traits.provider is Provider.ALIBABA_CLOUD:
             return (Format.ALIBABA_ENV,)
         return cls.default_formats
 
@@ -146,9 +147,10 @@ class SessionCredentials(KeySpec, frozen=True):
     @classmethod
     @override
     def required_source(cls, source: CredentialSource) -> str:
-        """Any source except one with a bearer token."""
-        is_bearer = isinstance(source.identity, AlibabaBearer)
-        return "with an access key or a session" if is_bearer else ""
+        """Any source except one with a token alone."""
+        has_token = source.provider is Provider.TOKEN_EXCHANGE
+        has_token = has_token or isinstance(source.identity, AlibabaBearer)
+        return "with an access key or a session" if has_token else ""
 
     @override
     def key_identity(self) -> KeyIdentity:
@@ -183,6 +185,7 @@ Key: TypeAlias = (
     | BearerToken
     | ModelStudioKey
     | ModelStudioTemporaryKey
+    | AccessToken
 )
 
 
@@ -198,6 +201,7 @@ class KeyKind(StrEnum):
     BEARER_TOKEN = BearerToken.kind
     MODEL_STUDIO_KEY = ModelStudioKey.kind
     MODEL_STUDIO_TEMPORARY_KEY = ModelStudioTemporaryKey.kind
+    ACCESS_TOKEN = AccessToken.kind
 
 
 class KeyFields(SpecStruct, frozen=True):
@@ -212,6 +216,7 @@ class KeyFields(SpecStruct, frozen=True):
     bearer_token: BearerToken | None = None
     model_studio_key: ModelStudioKey | None = None
     model_studio_temporary_key: ModelStudioTemporaryKey | None = None
+    access_token: AccessToken | None = None
 
     @property
     def keys(self) -> tuple[Key, ...]:

@@ -19,7 +19,7 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import MODEL_STUDIO_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.schema import KeyIdentity, Listed, Region
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource, Provider, SourceTraits
 
 # An account has 50 keys in a region (20 in the US): a grant must not use them up.
 _KEYS_PER_GRANT: Final = 10
@@ -91,8 +91,9 @@ class _ModelStudioKey(KeySpec, frozen=True, kw_only=True):
             )
 
     @override
-    def own_values(self, region: str) -> Mapping[Variable, str]:
+    def own_values(self, region: str, traits: SourceTraits) -> Mapping[Variable, str]:
         """The base URLs of the native and the OpenAI-compatible API."""
+        del traits
         host = host_in(region, self.workspace_id)
         if host is None:
             return {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -87,6 +87,10 @@ class ServiceAccountReference(SpecStruct, frozen=True):
 
     name: ObjectName
     audiences: Listed[Text] = ()
+
+
+TOKEN_SECONDS: Final = 600
+"""The shortest lifetime of a ServiceAccount token: the minimum that the API server allows."""
 
 
 class Marker(SpecStruct, frozen=True):

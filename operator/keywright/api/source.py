@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import Final
 
 from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
@@ -14,13 +15,34 @@ from keywright.api.schema import (
     NamespaceName,
     SpecStruct,
 )
+from keywright.api.token_exchange_source import (
+    GenericExchange,
+    TokenExchangeSource,
+    TokenService,
+)
 
 
 class Provider(StrEnum):
-    """The clouds; the values are shown in the column `Provider`."""
+    """The clouds, and the exchange of tokens with any vendor; shown in the column `Provider`."""
 
     AWS = "AWS"
     ALIBABA_CLOUD = "AlibabaCloud"
+    TOKEN_EXCHANGE = "TokenExchange"  # noqa: S105  a name
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTraits:
+    """What the layout of a Secret depends on: the cloud of the source, and its service.
+
+    `service` is the field of the vendor that issues the tokens of the source, such as "openai";
+    empty for a cloud.
+    """
+
+    provider: Provider = Provider.AWS
+    service: str = ""
+
+
+AWS_TRAITS: Final = SourceTraits()
 
 
 class AllowedNamespaces(SpecStruct, frozen=True):
@@ -35,12 +57,23 @@ class SourceSpec(SpecStruct, frozen=True):
 
     aws: AwsSource | None = None
     alibaba_cloud: AlibabaSource | None = None
+    token_exchange: TokenExchangeSource | None = None
     allowed_namespaces: AllowedNamespaces | None = None
 
     @property
     def provider(self) -> Provider:
         """The cloud whose field is set."""
-        return Provider.AWS if self.aws is not None else Provider.ALIBABA_CLOUD
+        if self.aws is not None:
+            return Provider.AWS
+        alibaba = self.alibaba_cloud is not None
+        return Provider.ALIBABA_CLOUD if alibaba else Provider.TOKEN_EXCHANGE
+
+    @property
+    def cloud(self) -> AwsSource | AlibabaSource | TokenExchangeSource:
+        """The field that is set; parsing ensures that there is exactly one."""
+        cloud = self.aws or self.alibaba_cloud or self.token_exchange
+        assert cloud is not None
+        return cloud
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +81,7 @@ class CredentialSource:
     """A CredentialSource as parsed: the relevant metadata, the spec, and what follows from it.
 
     `provider` is its cloud, `cloud` the part of the spec for that cloud, and `region` the one whose
-    STS is called; it is the default of grants.
+    STS is called; it is the default of grants, and empty for a token exchange.
     """
 
     namespace: str
@@ -61,37 +94,52 @@ class CredentialSource:
 
     object_key: tuple[str, str] = field(init=False)
     provider: Provider = field(init=False)
-    cloud: AwsSource | AlibabaSource = field(init=False)
+    traits: SourceTraits = field(init=False)
+    cloud: AwsSource | AlibabaSource | TokenExchangeSource = field(init=False)
     region: str = field(init=False)
 
     def __post_init__(self) -> None:
         derive = partial(object.__setattr__, self)
-        cloud = self.spec.aws or self.spec.alibaba_cloud
-        assert cloud is not None
+        cloud, exchange = self.spec.cloud, self.spec.token_exchange
+        service = "" if exchange is None else exchange.service
         derive("object_key", (self.namespace, self.name))
         derive("provider", self.spec.provider)
+        derive("traits", SourceTraits(self.spec.provider, service))
         derive("cloud", cloud)
-        derive("region", cloud.region if isinstance(cloud, AwsSource) else cloud.region_id)
+        match cloud:
+            case AwsSource(region=region) | AlibabaSource(region_id=region):
+                derive("region", region)
+            case TokenExchangeSource():
+                derive("region", "")
 
     @property
-    def identity(self) -> AwsIdentity | AlibabaIdentity:
+    def identity(self) -> AwsIdentity | AlibabaIdentity | TokenService:
         """The identity."""
         return self.cloud.identity
 
     @property
     def endpoint_field(self) -> str:
-        """The field that sets a host of STS; empty if the cloud's own endpoint is used."""
-        aws, alibaba = self.spec.aws, self.spec.alibaba_cloud
-        if aws is not None:
-            return "spec.aws.stsEndpoint" if aws.sts_endpoint else ""
-        named = alibaba is not None and alibaba.sts_endpoint
-        return "spec.alibabaCloud.stsEndpoint" if named else ""
+        """The field that sets the host which is called; empty for the vendor's own."""
+        match self.cloud:
+            case AwsSource(sts_endpoint=host):
+                return "spec.aws.stsEndpoint" if host else ""
+            case AlibabaSource(sts_endpoint=host):
+                return "spec.alibabaCloud.stsEndpoint" if host else ""
+            case TokenExchangeSource(generic=GenericExchange()):
+                return "spec.tokenExchange.generic.endpoint"
+            case TokenExchangeSource():
+                return ""
 
     @property
     def host_field(self) -> str:
-        """The field that determines which host of STS is called."""
-        region = "spec.aws.region" if self.spec.aws is not None else "spec.alibabaCloud.regionId"
-        return self.endpoint_field or region
+        """The field that determines which host is called."""
+        match self.cloud:
+            case AwsSource():
+                return self.endpoint_field or "spec.aws.region"
+            case AlibabaSource():
+                return self.endpoint_field or "spec.alibabaCloud.regionId"
+            case TokenExchangeSource(service=service):
+                return self.endpoint_field or f"spec.tokenExchange.{service}"
 
     @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:

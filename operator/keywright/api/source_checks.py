@@ -1,5 +1,6 @@
 """Validation of a CredentialSource."""
 
+import re
 from collections.abc import Iterator
 
 from keywright.api import checks
@@ -11,12 +12,24 @@ from keywright.api.alibaba_source import (
     RsaKeyPair,
 )
 from keywright.api.aws_source import AwsHop, AwsSource
-from keywright.api.checks import HOUR, MINUTE
+from keywright.api.checks import DAY, HOUR, MINUTE
 from keywright.api.errors import FieldError
-from keywright.api.schema import ServiceAccountReference
+from keywright.api.schema import TOKEN_SECONDS, ServiceAccountReference
 from keywright.api.source import SourceSpec
+from keywright.api.token_exchange_source import (
+    MAX_PARAMETER,
+    MAX_PARAMETERS,
+    OWN_PARAMETERS,
+    SECRET_PARAMETERS,
+    GenericExchange,
+    TokenExchangeSource,
+)
 
 MAX_HOPS = 5
+_ENDPOINT = re.compile(r"https://[A-Za-z0-9._~:/%+\[\]-]{1,504}")
+_VALUE = re.compile(rf"[ -~]{{0,{MAX_PARAMETER}}}")
+_PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CLOUDS = ["aws", "alibabaCloud", "tokenExchange"]
 
 
 def source_problems(spec: SourceSpec) -> list[FieldError]:
@@ -27,14 +40,20 @@ def source_problems(spec: SourceSpec) -> list[FieldError]:
 def _spec(spec: SourceSpec) -> Iterator[FieldError]:
     chosen = [
         name
-        for name, cloud in (("aws", spec.aws), ("alibabaCloud", spec.alibaba_cloud))
+        for name, cloud in (
+            ("aws", spec.aws),
+            ("alibabaCloud", spec.alibaba_cloud),
+            ("tokenExchange", spec.token_exchange),
+        )
         if cloud is not None
     ]
-    yield from checks.exactly_one("spec", chosen=chosen, choices=["aws", "alibabaCloud"])
+    yield from checks.exactly_one("spec", chosen=chosen, choices=_CLOUDS)
     if spec.aws is not None:
         yield from _aws(spec.aws)
     if spec.alibaba_cloud is not None:
         yield from _alibaba(spec.alibaba_cloud)
+    if spec.token_exchange is not None:
+        yield from _token_exchange(spec.token_exchange)
     allowed = spec.allowed_namespaces
     if allowed is not None and bool(allowed.names) == (allowed.selector is not None):
         yield FieldError("spec.allowedNamespaces", "set exactly one of names and selector")
@@ -117,6 +136,50 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[FieldError]:
         yield FieldError(
             f"{field}.assumeRoles", "a bearer token cannot assume a role: remove assumeRoles"
         )
+
+
+def _token_exchange(exchange: TokenExchangeSource) -> Iterator[FieldError]:
+    field = "spec.tokenExchange"
+    found = exchange.identities()
+    if len(found) != 1:
+        chosen = [each.field for each in found]
+        yield from checks.exactly_one(field, chosen=chosen, choices=[*exchange.identity_fields()])
+    yield from _one_audience(field, exchange.service_account_ref)
+    yield from checks.duration(
+        f"{field}.tokenExpiration", exchange.token_expiration, least=TOKEN_SECONDS, most=DAY
+    )
+    generic = exchange.generic
+    if generic is None:
+        return
+    if not exchange.service_account_ref.audiences:
+        yield FieldError(
+            f"{field}.serviceAccountRef.audiences",
+            "a generic endpoint has no default audience: name the one that it expects",
+        )
+    if not _ENDPOINT.fullmatch(generic.endpoint):
+        yield FieldError(
+            f"{field}.generic.endpoint",
+            "must be a URL that begins with https://, without user, query and blanks",
+        )
+    yield from _parameters(f"{field}.generic.parameters", generic)
+
+
+def _parameters(field: str, generic: GenericExchange) -> Iterator[FieldError]:
+    if len(generic.parameters) > MAX_PARAMETERS:
+        yield FieldError(field, f"has more than {MAX_PARAMETERS} parameters: remove some")
+    for name, value in generic.parameters.items():
+        if not _PARAMETER.fullmatch(name):
+            yield FieldError(field, "names are of lower case letters, digits and _: rename it")
+        elif name in OWN_PARAMETERS:
+            yield FieldError(f"{field}[{name}]", "is set by Keywright: remove it")
+        elif name in SECRET_PARAMETERS:
+            yield FieldError(f"{field}[{name}]", "is a secret, and a spec is readable: remove it")
+        elif not _VALUE.fullmatch(value):
+            yield FieldError(
+                f"{field}[{name}]",
+                f"values are of at most {MAX_PARAMETER} ASCII characters without line breaks:"
+                " correct it",
+            )
 
 
 def _one_audience(field: str, reference: ServiceAccountReference) -> Iterator[FieldError]:

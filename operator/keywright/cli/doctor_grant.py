@@ -59,7 +59,7 @@ def find_source(
         hop = failed("doctor-source", title, failure)
         return None, [hop if body is not None else _with_suggestion(hop, grant, client)]
     hops = [spec, Hop("doctor-source", title)]
-    of_source = grant.with_formats_for(source.provider)
+    of_source = grant.with_formats_for(source.traits)
     errors = [
         *validate_with_source(of_source, source=source),
         *check_region(of_source, region=of_source.region(source)),
@@ -82,7 +82,7 @@ async def grant_hops(
     grant: ApiKeyGrant, source: CredentialSource, tools: Tools
 ) -> AsyncIterator[Hop]:
     """Yield the hops of a grant from the source's identity to a probe of a key."""
-    grant = grant.with_formats_for(source.provider)
+    grant = grant.with_formats_for(source.traits)
     hops: list[Hop] = []
     async for hop in source_hops(source, tools):
         hops.append(hop)

@@ -16,10 +16,11 @@ from keywright.api.alibaba_source import AlibabaSource, OidcRoleArn, audience_of
 from keywright.api.aws_source import AwsSource, WebIdentity
 from keywright.api.errors import Failure, FieldError
 from keywright.api.parsing import parse_source
-from keywright.api.schema import ServiceAccountReference
+from keywright.api.schema import TOKEN_SECONDS, ServiceAccountReference
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.api.times import format_time
+from keywright.api.token_exchange_source import TokenExchangeSource
 from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import CommandError
 from keywright.cli.hop import Hop, Result, failed
@@ -74,13 +75,13 @@ async def source_hops(source: CredentialSource, tools: Tools) -> AsyncIterator[H
     """Yield the hops of a source up to its last role; the first failure ends them."""
     account = _account_of(source)
     if account is not None:
-        reference, audience = account
+        reference, audience, seconds = account
         missing = await _missing_account(source, reference.name, tools)
         if missing is not None:
             yield missing
             return
         yield _token_right(source, reference.name, tools)
-        token, hop = await _token(source, reference, audience, tools)
+        token, hop = await _token(source, reference, tools, audience=audience, seconds=seconds)
         yield hop
         if token is None:
             return
@@ -102,12 +103,16 @@ async def source_hops(source: CredentialSource, tools: Tools) -> AsyncIterator[H
     yield _clock(source, tools)
 
 
-def _account_of(source: CredentialSource) -> tuple[ServiceAccountReference, str] | None:
+def _account_of(source: CredentialSource) -> tuple[ServiceAccountReference, str, int] | None:
+    """The ServiceAccount of the source, and audience and lifetime of its token."""
+    exchange = source.spec.token_exchange
+    if exchange is not None:
+        return exchange.service_account_ref, exchange.audience, exchange.token_seconds
     match source.identity:
         case WebIdentity(service_account_ref=reference) as identity:
-            return reference, identity.audience
+            return reference, identity.audience, TOKEN_SECONDS
         case OidcRoleArn(service_account_ref=reference):
-            return reference, audience_of(reference)
+            return reference, audience_of(reference), TOKEN_SECONDS
         case _:
             return None
 
@@ -148,12 +153,20 @@ def _token_right(source: CredentialSource, account: str, tools: Tools) -> Hop:
 
 
 async def _token(
-    source: CredentialSource, reference: ServiceAccountReference, audience: str, tools: Tools
+    source: CredentialSource,
+    reference: ServiceAccountReference,
+    tools: Tools,
+    *,
+    audience: str,
+    seconds: int,
 ) -> tuple[Sensitive | None, Hop]:
     title = f"a token of ServiceAccount {reference.name}"
     try:
         token = await tools.accounts.token(
-            namespace=source.namespace, name=reference.name, audience=audience
+            namespace=source.namespace,
+            name=reference.name,
+            audience=audience,
+            seconds=seconds,
         )
     except Failure as failure:
         if failure.reason == "TokenRequestForbidden":
@@ -240,6 +253,8 @@ def _shortened(source: CredentialSource, number: int) -> CredentialSource:
             spec = msgspec.structs.replace(
                 source.spec, alibaba_cloud=msgspec.structs.replace(alibaba, assume_roles=roles)
             )
+        case TokenExchangeSource():
+            return source
     return replace(source, spec=spec, generation=number)
 
 

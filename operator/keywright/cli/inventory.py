@@ -51,6 +51,9 @@ class SourceEntry:
         if self.spec is None:
             return None
         aws, alibaba = self.spec.spec.aws, self.spec.spec.alibaba_cloud
+        exchange = self.spec.spec.token_exchange
+        if exchange is not None:
+            return "spec.tokenExchange", exchange.service_account_ref
         if aws is not None and aws.web_identity is not None:
             return "spec.aws.webIdentity", aws.web_identity.service_account_ref
         if alibaba is not None and alibaba.oidc_role_arn is not None:
@@ -190,7 +193,7 @@ class Inventory:
         source = None if grant.spec is None else self.source_of(grant)
         if grant.spec is None or source is None or source.spec is None:
             return grant
-        return replace(grant, spec=grant.spec.with_formats_for(source.spec.provider))
+        return replace(grant, spec=grant.spec.with_formats_for(source.spec.traits))
 
     @cached_property
     def _copies(self) -> Mapping[str, frozenset[tuple[str, str | None, str]]]:

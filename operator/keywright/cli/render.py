@@ -75,7 +75,7 @@ def _render(inventory: Inventory, entry: GrantEntry, place: str) -> Rendered:
     assert entry.spec is not None
     source = inventory.source_of(entry)
     spec = None if source is None else source.spec
-    grant = entry.spec if spec is None else entry.spec.with_formats_for(spec.provider)
+    grant = entry.spec if spec is None else entry.spec.with_formats_for(spec.traits)
     errors = [str(error) for error in validate(grant)]
     data: dict[str, str] = {}
     remark = "" if spec is not None else "its source is not among the manifests"

@@ -124,6 +124,7 @@ def settings(options: argparse.Namespace) -> Settings:
         secrets_need_consent=options.secret_references != ANY_SECRET,
         sts_endpoints=tuple(options.allow_sts_endpoint),
         probe_urls=tuple(options.allow_probe_url),
+        token_endpoints=tuple(options.allow_token_endpoint),
         traces=options.traces == OTLP,
         docs_url=options.docs_url,
     )

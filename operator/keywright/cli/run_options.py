@@ -181,6 +181,16 @@ def _add_permissions(add: _Add) -> None:
         " one that ends with / allows every path below it; may be repeated",
     )
     add(
+        "--allow-token-endpoint",
+        type=_token_endpoint,
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a token endpoint that sources can exchange tokens at"
+        " (spec.tokenExchange.generic.endpoint); one that ends with / allows every path below it;"
+        " may be repeated",
+    )
+    add(
         "--secret-references",
         default="labeled",
         choices=("labeled", ANY_SECRET),
@@ -270,6 +280,14 @@ def _uri(text: str) -> str:
     if not AllowedUris((text,)).allow(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a valid URI, e.g. https://credentials.example.com/team/"
+        )
+    return text
+
+
+def _token_endpoint(text: str) -> str:
+    if not text.startswith("https://") or not AllowedUris((text,)).allow(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a URL with https://, e.g. https://sts.example.com/oauth/token"
         )
     return text
 

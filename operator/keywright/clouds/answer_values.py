@@ -119,6 +119,9 @@ MODEL_STUDIO_KEY: Final = _form("API key of Model Studio", r"[A-Za-z0-9._~+/=-]{
 # RFC 6750: the characters allowed in a header.
 BEARER: Final = _form("bearer token", r"[!-~]{1,16384}")
 
+# The same RFC: b64token; with the limit of what is read back from a Secret.
+ACCESS_TOKEN: Final = _form("access_token", r"[A-Za-z0-9._~+/-]{1,16000}={0,8}")
+
 
 def invalid(what: str) -> Failure:
     """The failure for a response in an undocumented format; transient, as the next may be valid."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.schema import TOKEN_SECONDS
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.planning.state import CloudKey, KeyFault
@@ -44,8 +45,10 @@ class SecretReader(Protocol):
 class TokenSource(Protocol):
     """ServiceAccounts for identities, in the source's own namespace."""
 
-    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
-        """Request a token for that audience only; raises Failure."""
+    async def token(
+        self, *, namespace: str, name: str, audience: str, seconds: int = TOKEN_SECONDS
+    ) -> Sensitive:
+        """Request a token for that audience only, valid for that long; raises Failure."""
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
         """Read the ServiceAccount's annotations; raises Failure."""

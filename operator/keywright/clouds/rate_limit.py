@@ -52,11 +52,7 @@ class FixedRate:
 
 def pace_key(source: CredentialSource, *, account: str | None) -> str:
     """The rate limit key of a source's calls: its account, or the source alone."""
-    spec = source.spec
-    endpoint = spec.aws.sts_endpoint if spec.aws is not None else None
-    if spec.alibaba_cloud is not None:
-        endpoint = spec.alibaba_cloud.sts_endpoint
-    return account if account and endpoint is None else f"source {source.uid}"
+    return account if account and not source.endpoint_field else f"source {source.uid}"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Tokens of ServiceAccounts, by the TokenRequest API: one audience, ten minutes."""
+"""Tokens of ServiceAccounts, by the TokenRequest API: one audience, and a short lifetime."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from keywright.api.errors import (
     FailureClass,
     api_unreachable,
 )
+from keywright.api.schema import TOKEN_SECONDS
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.client import KubernetesClient
 
-# The minimum that the API server allows; the token is exchanged within seconds.
-_SECONDS = 600
 _FORBIDDEN = 403
 _APPLY: Final = "--dry-run=client -o yaml | kubectl apply -f -"
 # The audience of the API server in most clusters; the actual one is in the operator's token.
@@ -29,8 +28,12 @@ class ServiceAccounts:
 
     client: KubernetesClient
 
-    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
+    async def token(
+        self, *, namespace: str, name: str, audience: str, seconds: int = TOKEN_SECONDS
+    ) -> Sensitive:
         """Request a token for `audience` only, but never one that the API server itself accepts.
+
+        `seconds`: the requested lifetime, which the API server may shorten.
 
         The author of a source sets the audience, and where the token is sent: without this check
         the author could act as the ServiceAccount in the cluster.
@@ -51,7 +54,7 @@ class ServiceAccounts:
                 body={
                     "apiVersion": "authentication.k8s.io/v1",
                     "kind": "TokenRequest",
-                    "spec": {"audiences": [audience], "expirationSeconds": _SECONDS},
+                    "spec": {"audiences": [audience], "expirationSeconds": seconds},
                 },
             )
             return Sensitive(_token_of(answer))

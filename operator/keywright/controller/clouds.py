@@ -23,6 +23,8 @@ from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
 from keywright.clouds.listings import SharedListings
 from keywright.clouds.sessions import Clock
+from keywright.clouds.token_exchange.context import TokenExchangeContext
+from keywright.clouds.token_exchange.provider import TokenExchange
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
 
@@ -101,10 +103,20 @@ def connect_clouds(
         min_lifetime=settings.min_key_lifetime,
         listings=listings,
     )
+    exchange = TokenExchangeContext(
+        tokens=tokens,
+        http=http,
+        clock=clock,
+        endpoints=AllowedUris(settings.token_endpoints),
+        skews=skews,
+        observe=observe,
+        min_lifetime=settings.min_key_lifetime,
+    )
     return Clouds(
         providers={
             Provider.AWS: Aws(aws, http=http, endpoints=endpoints),
             Provider.ALIBABA_CLOUD: Alibaba(alibaba),
+            Provider.TOKEN_EXCHANGE: TokenExchange(exchange),
         },
         calls=calls,
         http=http,

@@ -59,6 +59,7 @@ class Settings:
     secrets_need_consent: bool
     sts_endpoints: tuple[str, ...] = ()
     probe_urls: tuple[str, ...] = ()
+    token_endpoints: tuple[str, ...] = ()
     gateway_quota_share: float = 1.0
     traces: bool = False
     docs_url: str = DOCS_URL

@@ -50,7 +50,7 @@ def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
     """Return why there is no key in this Region, or no Secret: hosts that its partition lacks."""
     field_errors = list(grant.key.region_errors(region))
     partition = partition_of(region)
-    if field_errors or grant.provider is not Provider.AWS:
+    if field_errors or grant.traits.provider is not Provider.AWS:
         return field_errors
     if partition.has_mantle or grant.is_bulk_import:
         return field_errors

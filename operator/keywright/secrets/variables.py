@@ -116,9 +116,11 @@ class Values:
                     )
                 )
             return value
-        own = self.grant.key.own_values(self.credential.region)
+        own = self.grant.key.own_values(self.credential.region, self.grant.traits)
         find = _RESOLVERS.get(variable)
-        found = find(self) if find is not None and variable not in own else own.get(variable)
+        found = own.get(variable)
+        if found is None and find is not None:
+            found = find(self)
         is_name = variable in _NAMES or variable in own
         if found is not None and is_name and not _PLAIN.fullmatch(found):
             # Templates can be scripts and settings of other namespaces, with the value unquoted.
@@ -236,6 +238,9 @@ def _mantle(path: str) -> Callable[[Values], str | None]:
 
 
 def _openai_base_url(values: Values) -> str | None:
+    if not values.credential.region:
+        # A key of no Region is not for Bedrock.
+        return None
     return _OPENAI_BASE_URLS[endpoint_of(values.grant)](values)
 
 

@@ -71,14 +71,17 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     }
     for made in grants:
         source = sources[made.source_key]
-        grant = made.with_formats_for(source.provider)
+        grant = made.with_formats_for(source.traits)
         assert (validate(grant), validate_with_source(grant, source=source)) == ([], [])
         assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = _named(found, "serviceaccounts/token")
     for source in sources.values():
+        exchange = source.spec.token_exchange
         if isinstance(source.identity, WebIdentity | OidcRoleArn):
             assert source.identity.service_account_ref.name in accounts & tokens
+        if exchange is not None:
+            assert exchange.service_account_ref.name in accounts & tokens
     for workload in found.get("Deployment", []):
         pod = workload["spec"]["template"]["spec"]
         assert pod["serviceAccountName"] in accounts - tokens

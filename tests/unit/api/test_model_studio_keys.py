@@ -9,6 +9,7 @@ import pytest
 
 from keywright.api.formats import Variable
 from keywright.api.model_studio_keys import ModelStudioKey, ModelStudioTemporaryKey
+from keywright.api.source import Provider, SourceTraits
 
 
 def _key(**spec: Any) -> ModelStudioKey:
@@ -41,7 +42,7 @@ def test_urls_follow_from_region_and_workspace(
     """As Model Studio documents its base URLs."""
     key = _key(workspaceId=workspace)
     assert list(key.region_errors(region)) == []
-    assert key.own_values(region) == {
+    assert key.own_values(region, SourceTraits(Provider.ALIBABA_CLOUD)) == {
         Variable.DASHSCOPE_URL: f"https://{host}/api/v1",
         Variable.OPENAI_BASE_URL: f"https://{host}/compatible-mode/v1",
     }
@@ -52,7 +53,7 @@ def test_a_region_without_a_shared_host_needs_a_workspace() -> None:
     assert [each.field for each in _key().region_errors("cn-hangzhou")] == [
         "spec.modelStudioKey.region"
     ]
-    assert _key().own_values("cn-hangzhou") == {}
+    assert _key().own_values("cn-hangzhou", SourceTraits(Provider.ALIBABA_CLOUD)) == {}
 
 
 def test_permissions_are_no_part_of_the_identity() -> None:

@@ -12,7 +12,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import KeyKind
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.source import CredentialSource, Provider, SourceTraits
 from keywright.secrets.rendering import check_region, validate
 from tests.data.invalid.table import Invalid, Refused, rows
 from tests.unit.api.samples import grant, grant_body, parsed_grant, parsed_source, source_body
@@ -52,7 +52,7 @@ def test_session_credentials_default_to_the_format_of_their_cloud(
     """A pod gets the variables that the SDKs of its cloud read."""
     body = grant_body(sessionCredentials={})
     del body["spec"]["bedrockShortTermKey"]
-    assert parsed_grant(body).with_formats_for(provider).formats == formats
+    assert parsed_grant(body).with_formats_for(SourceTraits(provider)).formats == formats
 
 
 def test_an_object_that_goes_is_known_to_go() -> None:

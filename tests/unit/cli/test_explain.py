@@ -280,3 +280,45 @@ def test_the_boundary_of_a_shared_user_has_what_each_grant_needs() -> None:
         *("logs:CallWithBearerToken", "logs:PutLogEvents"),
         *("xray:CallWithBearerToken", "xray:PutTraceSegments"),
     }
+
+
+def test_the_trust_of_a_vendor_is_explained() -> None:
+    """Instead of a policy: where, and which issuer, subject and audience; also as a comment."""
+    for vendor, where in {
+        "anthropic": "Claude Console, Workload identity",
+        "openai": "OpenAI Platform, Workload identity providers",
+        "openrouter": "OpenRouter, Settings, Workload identity",
+        "generic": "https://sts.example.com/oauth/token",
+    }.items():
+        holders = explained(EXAMPLES / f"token-exchange-{vendor}")
+        assert holders.found == {}
+        (trust,) = json.loads(OUTPUTS["json"](holders))["vendors"]
+        assert trust["where"] == where
+        (grant,) = trust["grants"]
+        assert grant.startswith("ApiKeyGrant ")
+        text = json.dumps(trust)
+        assert AWS_ISSUER in text
+        assert '"system:serviceaccount:' in text
+        for form in ("terraform", "aws-cli"):
+            lines = OUTPUTS[form](holders).splitlines()
+            assert all(line.startswith("#") for line in lines if line)
+            assert any(where in line for line in lines)
+
+
+def test_the_rule_of_anthropic_fits_its_source() -> None:
+    """The issuer allows the lifetime of the token, and the rule asks for no more than it can."""
+    (trust,) = json.loads(OUTPUTS["json"](explained(EXAMPLES / "token-exchange-anthropic")))[
+        "vendors"
+    ]
+    assert trust["issuer"] == {"issuer_url": AWS_ISSUER, "max_jwt_lifetime_seconds": 3600}
+    assert trust["rule"] == {
+        "id": "fdrl_01AbCdEf23GhIjKl",
+        "match": {
+            "subject_prefix": "system:serviceaccount:editor:editor-claude",
+            "audience": "https://api.anthropic.com",
+        },
+        "target": {"service_account_id": "svac_01AbCdEf23GhIjKl"},
+        "oauth_scope": "workspace:inference",
+        "workspace_id": "wrkspc_01AbCdEf23GhIj",
+        "token_lifetime_seconds": 7200,
+    }

@@ -11,7 +11,7 @@ import yaml
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.parsing import parse_grant
-from keywright.api.source import Provider
+from keywright.api.source import Provider, SourceTraits
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.main import main
 from keywright.cli.placeholders import PREFIX
@@ -58,8 +58,8 @@ def _grants(folder: Path) -> list[ApiKeyGrant]:
     ]
     alibaba = any("alibabaCloud" in body.get("spec", {}) for body in bodies)
     grants = [parse_grant(body) for body in bodies if body["kind"] == "ApiKeyGrant"]
-    provider = Provider.ALIBABA_CLOUD if alibaba else Provider.AWS
-    return [each.with_formats_for(provider) for each in grants if isinstance(each, ApiKeyGrant)]
+    traits = SourceTraits(Provider.ALIBABA_CLOUD if alibaba else Provider.AWS)
+    return [each.with_formats_for(traits) for each in grants if isinstance(each, ApiKeyGrant)]
 
 
 def test_the_output_is_yaml_that_names_the_readers(capsys: pytest.CaptureFixture[str]) -> None:

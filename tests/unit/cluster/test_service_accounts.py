@@ -57,6 +57,14 @@ async def test_a_token_is_for_one_audience_and_ten_minutes(api: KubernetesInMemo
     assert requested.body["spec"] == {"audiences": ["sts"], "expirationSeconds": 600}
 
 
+async def test_a_token_may_be_requested_for_longer(api: KubernetesInMemory) -> None:
+    """Some vendors issue no token that outlives the exchanged one for long."""
+    accounts = ServiceAccounts(api)
+    await accounts.token(namespace="chat", name="plain", audience="sts", seconds=3600)
+    (requested,) = api.requested
+    assert requested.body["spec"]["expirationSeconds"] == 3600
+
+
 async def test_annotations_may_be_none(api: KubernetesInMemory) -> None:
     """They are a mapping all the same."""
     accounts = ServiceAccounts(api)

@@ -160,6 +160,7 @@ operator:
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
   allowStsEndpoints: ["sts.example.com:8443"]
+  allowTokenEndpoints: ["https://sts.example.com/oauth/token"]
   allowProbeUrls: ["https://api.example.com/health/"]
 """
 
@@ -190,6 +191,7 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert found.traces
     assert found.credentials_uris == ("https://credentials.example.com/team/",)
     assert found.sts_endpoints == ("sts.example.com:8443",)
+    assert found.token_endpoints == ("https://sts.example.com/oauth/token",)
     assert found.probe_urls == ("https://api.example.com/health/",)
     assert container["ports"] == [
         {"name": "http", "containerPort": 9090},
@@ -506,6 +508,7 @@ REFUSED = (
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
     ("operator.allowStsEndpoints={ftp://x}", "at '/operator/allowStsEndpoints/0'"),
+    ("operator.allowTokenEndpoints={http://x}", "at '/operator/allowTokenEndpoints/0'"),
     ("operator.allowProbeUrls={two words}", "at '/operator/allowProbeUrls/0'"),
     ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
     ("networkPolicy.egressPorts={70000}", "at '/networkPolicy/egressPorts/0': maximum"),

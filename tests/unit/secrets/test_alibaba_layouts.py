@@ -17,7 +17,7 @@ from keywright.api.formats import FORMATS_OF_PROVIDER
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import Provider
+from keywright.api.source import Provider, SourceTraits
 from keywright.secrets.credential import Credential
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render, validate
@@ -56,7 +56,7 @@ def _credential(id_: str, secret: str, token: str) -> Credential:
 
 def _grant(**secret: Any) -> ApiKeyGrant:
     made = grant(bedrockShortTermKey=None, sessionCredentials={}, secret=secret)
-    return made.with_formats_for(Provider.ALIBABA_CLOUD)
+    return made.with_formats_for(SourceTraits(Provider.ALIBABA_CLOUD))
 
 
 SESSION = _credential("STS." + "A" * 25, "s" * 44, "CAIS" + "t" * 300)

@@ -45,7 +45,7 @@ def session_lifetime(source: CredentialSource) -> timedelta | None:
             return min(lifetime, _CHAINED) if _is_chained(source) else lifetime
         web = cloud.web_identity
         return None if web is None else _duration(web.session_duration)
-    return _session_of_alibaba(cloud)
+    return _session_of_alibaba(cloud) if isinstance(cloud, AlibabaSource) else None
 
 
 def _session_of_alibaba(cloud: AlibabaSource) -> timedelta | None:

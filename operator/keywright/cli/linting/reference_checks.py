@@ -94,7 +94,7 @@ def _access(context: LintContext, entry: GrantEntry, source: SourceEntry) -> Ite
 def _suitability(entry: GrantEntry, source: SourceEntry) -> Iterator[Finding]:
     assert entry.spec is not None
     assert source.spec is not None
-    grant = entry.spec.with_formats_for(source.spec.provider)
+    grant = entry.spec.with_formats_for(source.spec.traits)
     errors = validate_with_source(grant, source=source.spec)
     for error in errors or check_region(grant, region=grant.region(source.spec)):
         message, cure = split_cure(error.message)

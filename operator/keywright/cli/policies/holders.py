@@ -20,6 +20,7 @@ from keywright.api.keys import SessionCredentials
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN, ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.partitions import partition_of
 from keywright.api.source import Provider
+from keywright.api.token_exchange_source import TokenExchangeSource
 from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
 from keywright.cli.policies import alibaba_permissions
 from keywright.cli.policies.aws_permissions import boundary_of, permissions_of
@@ -29,6 +30,7 @@ from keywright.cli.policies.model import (
     HolderKind,
     account_of,
 )
+from keywright.cli.policies.vendors import Trust, trust_of
 from keywright.clouds.aws.place import place_of
 from keywright.clouds.policy_statements import statement
 
@@ -36,6 +38,9 @@ ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
 NAMESPACE: Final = "NAMESPACE"
 EXTERNAL_ID: Final = "EXTERNAL-ID"
+_SET_ISSUER: Final = (
+    "set --issuer to the issuer of the cluster: kubectl get --raw /.well-known/openid-configuration"
+)
 _OF_APPLICATION: Final = "{}: also allow what the application calls, which manifests do not say"
 
 
@@ -55,6 +60,8 @@ class Holders:
     facts: CloudFacts
     found: dict[str, Holder] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    trusts: list[Trust] = field(default_factory=list)
+    """What vendors must trust; no policy document expresses it."""
 
     def get(self, provider: Provider, kind: HolderKind, arn: str) -> Holder:
         """The holder with this ARN."""
@@ -73,10 +80,13 @@ def holders_of(inventory: Inventory, facts: CloudFacts) -> Holders:
             if grant.spec is not None and inventory.source_of(grant) is entry
         ]
         cloud = entry.spec.cloud
-        if isinstance(cloud, AwsSource):
-            _aws(holders, inventory, entry, cloud, grants)
-        else:
-            _alibaba(holders, inventory, entry, cloud, grants)
+        match cloud:
+            case AwsSource():
+                _aws(holders, inventory, entry, cloud, grants)
+            case AlibabaSource():
+                _alibaba(holders, inventory, entry, cloud, grants)
+            case TokenExchangeSource():
+                _token_exchange(holders, entry, cloud, grants)
     return holders
 
 
@@ -226,6 +236,26 @@ def _alibaba(
             )
 
 
+def _token_exchange(
+    holders: Holders, entry: SourceEntry, exchange: TokenExchangeSource, grants: _Grants
+) -> None:
+    namespace = entry.placed.namespace
+    if namespace is None:
+        holders.notes.append(f"{NAMESPACE} is the namespace of {entry.placed.label}")
+    if holders.facts.issuer == ISSUER and _SET_ISSUER not in holders.notes:
+        holders.notes.append(_SET_ISSUER)
+    account = exchange.service_account_ref.name
+    holders.trusts.append(
+        trust_of(
+            exchange,
+            source=entry.placed.label,
+            issuer=holders.facts.issuer,
+            subject=f"system:serviceaccount:{namespace or NAMESPACE}:{account}",
+            grants=[item.placed.label for item, _ in grants],
+        )
+    )
+
+
 def _rrsa(
     holders: Holders, inventory: Inventory, entry: SourceEntry, identity: OidcRoleArn
 ) -> Holder:
@@ -301,10 +331,7 @@ def _annotation(inventory: Inventory, entry: SourceEntry, name: str) -> str | No
 
 def _note_placeholders(holder: Holder, facts: CloudFacts) -> None:
     if facts.issuer == ISSUER:
-        holder.note(
-            "set --issuer to the issuer of the cluster:"
-            " kubectl get --raw /.well-known/openid-configuration"
-        )
+        holder.note(_SET_ISSUER)
 
 
 def _word(name: str) -> str:

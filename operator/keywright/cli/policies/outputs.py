@@ -31,7 +31,10 @@ def as_json(holders: Holders) -> str:
         }
         for each in holders.found.values()
     ]
-    return json.dumps({"holders": found, "notes": holders.notes}, indent=2) + "\n"
+    document: dict[str, Any] = {"holders": found}
+    if holders.trusts:
+        document["vendors"] = [each.document for each in holders.trusts]
+    return json.dumps({**document, "notes": holders.notes}, indent=2) + "\n"
 
 
 def as_terraform(holders: Holders) -> str:
@@ -39,7 +42,7 @@ def as_terraform(holders: Holders) -> str:
     every = list(holders.found.values())
     labels = _labels(every, _identifier)
     blocks = [block for each in every for block in _terraform(each, labels[each.arn])]
-    return commented([*_accounts_note(every), *holders.notes]) + "\n".join(blocks)
+    return commented([*_accounts_note(every), *_notes(holders)]) + "\n".join(blocks)
 
 
 def _terraform(each: Holder, label: str) -> Iterator[str]:
@@ -208,7 +211,7 @@ def as_ros(holders: Holders) -> str:
 
 def as_aws_cli(holders: Holders) -> str:
     """Commands that create the roles, policies and boundaries; AWS only."""
-    text = commented([*_accounts_note(_of(holders, Provider.AWS)), *holders.notes])
+    text = commented([*_accounts_note(_of(holders, Provider.AWS)), *_notes(holders)])
     for each in _of(holders, Provider.AWS):
         text += commented([each.arn, *each.notes])
         text += "".join(f"{shlex.join(command)}\n" for command in _commands(each))
@@ -230,6 +233,11 @@ def _commands(each: Holder) -> Iterator[list[str]]:
         command = ["aws", "iam", f"put-{kind}-policy", f"--{kind}-name", each.name]
         command += ["--policy-name", POLICY_NAME]
         yield [*command, "--policy-document", documents["permissions"]]
+
+
+def _notes(holders: Holders) -> list[str]:
+    """What no policy says: what vendors must trust, and the notes."""
+    return [*(line for each in holders.trusts for line in each.lines), *holders.notes]
 
 
 def _of(holders: Holders, provider: Provider) -> Iterator[Holder]:
@@ -276,7 +284,7 @@ def _accounts_note(every: Iterable[Holder]) -> list[str]:
 
 def _description(holders: Holders, provider: Provider) -> str:
     every = list(_of(holders, provider))
-    notes = [*_accounts_note(every), *holders.notes, *(n for each in every for n in each.notes)]
+    notes = [*_accounts_note(every), *_notes(holders), *(n for each in every for n in each.notes)]
     return printable(". ".join(["Identities of Keywright", *notes]))[:1000]
 
 

@@ -112,7 +112,7 @@ async def _with_grant(
         grant, account=account, attempts=deletion_attempts(state)
     )
     if source is not None:
-        grant = grant.with_formats_for(source.provider)
+        grant = grant.with_formats_for(source.traits)
     imported, missing = await _imported(context, grant, deleting=record.deleting)
     found = await _secret(context, grant, status=status)
     own = found if found is not None and classify(grant, found) is Ownership.OWNED else None

@@ -120,8 +120,11 @@ class Tokens:
     notes: Mapping[str, str] = field(default_factory=dict)
     requested: list[tuple[str, str, str]] = field(default_factory=list)
 
-    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
+    async def token(
+        self, *, namespace: str, name: str, audience: str, seconds: int = 600
+    ) -> Sensitive:
         """A token that is none."""
+        assert seconds == 600
         self.requested.append((namespace, name, audience))
         return Sensitive("planted.token")
 

@@ -86,9 +86,11 @@ class _Client:
 class Tokens:
     """There are none."""
 
-    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
+    async def token(
+        self, *, namespace: str, name: str, audience: str, seconds: int = 600
+    ) -> Sensitive:
         """Never asked for."""
-        raise AssertionError((namespace, name, audience))
+        raise AssertionError((namespace, name, audience, seconds))
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
         """Never asked for."""

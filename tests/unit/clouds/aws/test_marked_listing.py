@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from keywright.clouds.aws.tags import TAG
 
 from keywright.api.bedrock_keys import BEDROCK
 from keywright.api.user_key import KeyService
 from keywright.clouds.aws.marked_resources import UserCredential, list_iam
+from keywright.clouds.owner_tags import TAG
 
 _SERVICES = ("bedrock.amazonaws.com", "logs.amazonaws.com", "xray.amazonaws.com")
 

@@ -108,7 +108,10 @@ async def test_it_is_proved_where_it_is_allowed() -> None:
     ("around", "reason"),
     [
         (Around(), "AmbientNotFound"),
-        (Around(failure=CredentialRetrievalError(provider="a", error_msg="b")), "AmbientUnavailable"),
+        (
+            Around(failure=CredentialRetrievalError(provider="a", error_msg="b")),
+            "AmbientUnavailable",
+        ),
     ],
 )
 async def test_surroundings_without_an_identity_are_told(around: Around, reason: str) -> None:

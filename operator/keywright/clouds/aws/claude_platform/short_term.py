@@ -13,6 +13,7 @@ from typing import Any, Final
 from keywright.api.claude_platform_key import ClaudePlatformShortTermKey
 from keywright.api.formats import Variable
 from keywright.api.grant import Probe
+from keywright.api.source import AWS_TRAITS
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.place import Place
 from keywright.clouds.aws.presigned_keys import PresignedKeys
@@ -76,7 +77,7 @@ async def probe(probe: Probe, *, credential: Credential, context: ProbeContext) 
         Failure: the service rejects the key.
     """
     assert context.key is not None
-    own = context.key.own_values(credential.region)
+    own = context.key.own_values(credential.region, AWS_TRAITS)
     base, workspace = own[Variable.CLAUDE_PLATFORM_URL], own[Variable.WORKSPACE_ID]
     headers = {
         "Authorization": f"Bearer {credential.values[API_KEY].reveal()}",
