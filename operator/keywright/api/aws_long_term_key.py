@@ -115,8 +115,9 @@ _OF_OTLP: Final = frozenset({Variable.OTLP_URL, Variable.OTLP_HEADERS})
 def _service_in(spec: Mapping[str, Any]) -> AwsService | None:
     """The service of a spec of which any part can be missing or invalid."""
     chosen = spec.get("service")
-    known = isinstance(chosen, str) and chosen in set(AwsService)
-    return AwsService(chosen) if known else None
+    if isinstance(chosen, str) and chosen in set(AwsService):
+        return AwsService(chosen)
+    return None
 
 
 class AwsLongTermKey(UserKey, frozen=True, kw_only=True):
