@@ -11,8 +11,11 @@ from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KEY_TYPES, KeyKind
+from keywright.api.token_exchange_source import TokenExchangeSource
 from keywright.clouds.alibaba import provider as alibaba
 from keywright.clouds.aws import provider as aws
+from keywright.clouds.token_exchange import provider as token_exchange
+from keywright.clouds.token_exchange.requests import TITLES
 from testbed.documents import documents
 from tests.unit.api.samples import ROOT, schema
 
@@ -67,12 +70,25 @@ def test_an_identity_of_alibaba_cloud_is_whole(field: str) -> None:
     assert _reported_of(field)
 
 
+VENDORS = sorted(
+    _fields("credentialsources", "tokenExchange").keys() - {"serviceAccountRef", "tokenExpiration"}
+)
+
+
+@pytest.mark.parametrize("field", VENDORS)
+def test_a_vendor_of_a_token_exchange_is_whole(field: str) -> None:
+    """So has a vendor."""
+    assert field in TokenExchangeSource.identity_fields()
+    assert len(TITLES) == len(VENDORS)
+    assert _reported_of(field)
+
+
 @pytest.mark.parametrize("kind", list(KeyKind), ids=str)
 def test_a_kind_of_key_is_whole(kind: KeyKind) -> None:
     """It has its schema, its line in a vendor's table, an example that is applied, and a page."""
     assert kind.value in _fields("apikeygrants")
-    tables = (aws.KEYS, aws.MANAGED_KEYS, alibaba.KEYS, alibaba.MANAGED_KEYS)
-    assert any(kind in table for table in tables)
+    managed = {*aws.MANAGED_KEYS, *alibaba.MANAGED_KEYS}
+    assert kind in {*aws.KEYS, *alibaba.KEYS, *token_exchange.KEYS} | managed
     assert [spec for spec in _specs("ApiKeyGrant") if kind.value in spec]
     assert _reported_of(kind.value)
 
@@ -88,7 +104,8 @@ def test_a_probe_is_whole(mode: ProbeMode) -> None:
 def test_a_kind_has_a_probe_of_its_service_if_its_schema_offers_it(kind: KeyKind) -> None:
     """The mode `Service` calls what the line of the kind names."""
     tables = (aws.KEYS, aws.MANAGED_KEYS, alibaba.KEYS, alibaba.MANAGED_KEYS)
-    has_probe = any(kind in table and table[kind].probe is not None for table in tables)
+    probed = any(kind in table and table[kind].probe is not None for table in tables)
+    has_probe = probed or kind in token_exchange.KEYS
     assert has_probe is (ProbeMode.SERVICE in KEY_TYPES[kind].probe_modes)
 
 
