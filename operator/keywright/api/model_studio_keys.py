@@ -193,7 +193,10 @@ class ModelStudioTemporaryKey(_ModelStudioKey, frozen=True, kw_only=True):
     """A temporary key of Model Studio, made with the key of the source; valid for 30 minutes."""
 
     kind: ClassVar = "modelStudioTemporaryKey"
-    variables: ClassVar = _VARIABLES | {Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX}
+    # A bearer token does not say whose account it is of.
+    variables: ClassVar = (_VARIABLES | {Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX}) - {
+        Variable.ACCOUNT_ID
+    }
 
     duration: str = "30m"
 

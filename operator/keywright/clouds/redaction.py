@@ -11,14 +11,15 @@ MAX_LENGTH: Final = 2048
 # ARNs and issuer URLs of any length are kept; a query is not part of one. Each alternative is one
 # sequence of characters, so that the time is linear in the text.
 _LONG_WORD: Final = re.compile(
-    r"((?:arn|acs):[A-Za-z0-9_:/+=,.@*-]+|https://[A-Za-z0-9_./-]+)|[A-Za-z0-9+/=_\-.%&]{60,}"
+    r"((?:arn|acs):[A-Za-z0-9_:/+=,.@*-]+|https://[A-Za-z0-9_./-]+)"
+    r"|\b(?:sk|st)-[A-Za-z0-9._-]{16,}|[A-Za-z0-9+/=_\-.%&]{60,}"
 )
 _NOT_PRINTED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_IN_REASONS: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
 def redacted(text: str) -> str:
-    """The text without any word long enough to be a token, a signature or a policy blob.
+    """The text without any word that looks like a key, or is long enough to be a token or a blob.
 
     Line breaks and control characters become spaces. The text is truncated at `MAX_LENGTH`, by
     whole words, as half a token would be short enough to be kept.

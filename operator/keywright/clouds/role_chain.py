@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
 
-from keywright.api.errors import Failure, FailureClass
+from keywright.api.errors import Failure
 from keywright.api.names import SOURCE_KIND
 from keywright.api.source import CredentialSource
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.classified import unexpected
+from keywright.clouds.common_refusals import check_lifetime
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, CallerIdentity, Session, SessionOptions
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, is_usable
 from keywright.planning.renewal import is_fresh, source_renews_at
 
 # At most one key per minute from a cloud whose credentials expire too soon.
-_TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
 # What STS says of a session that has ended, and cannot be limited any more.
 _SESSION_ENDED: Final = frozenset(
@@ -191,25 +191,13 @@ class RoleChain:
         return await assume(hop - 1, by=by, source=source, ask=ask)
 
     def _check_lifetime(self, session: Session, *, source: CredentialSource) -> None:
-        """Raise Failure if the session is too short-lived to be renewed in time.
-
-        The endpoint determines the lifetime of a session, and a tenant may choose the endpoint:
-        without this check, one source could issue a key every second.
-        """
+        """Raise Failure if the session is too short-lived to be renewed in time."""
         if session.expires_at is None:
             return
-        lifetime = (session.expires_at - session.issued_at).total_seconds()
-        least = self._min_lifetime.total_seconds()
-        if lifetime >= least:
-            return
-        raise Failure(
-            f"the cloud issued credentials that are valid for {lifetime:.0f} s, and the operator"
-            f" accepts none below {least:.0f} s (--min-key-lifetime).",
-            kind=FailureClass.CONFIGURATION,
-            reason="LifetimeTooShort",
+        check_lifetime(
+            session.expires_at - session.issued_at,
+            least=self._min_lifetime,
             field=f"CredentialSource {source.name} spec",
-            remedy="Ask for longer sessions, or check the endpoint and the clocks.",
-            retry_after=_TOO_SHORT_PAUSE,
         )
 
 

@@ -64,3 +64,10 @@ def test_line_breaks_and_control_characters_are_blanks() -> None:
 def test_a_code_becomes_a_reason_that_a_condition_takes(code: str, reason: str) -> None:
     """The API server refuses a status with any other, and nothing would be reported at all."""
     assert condition_reason(code) == reason
+
+
+@pytest.mark.parametrize("key", ["sk-0123456789abcdef0123456789abcdef", "st-0123456789abcdef"])
+def test_a_short_key_of_a_vendor_of_models_is_removed(key: str) -> None:
+    """Their messages repeat what was sent."""
+    shown = redacted(f"Incorrect API key provided: {key}. See ap-southeast-1 and task-1.")
+    assert shown == "Incorrect API key provided: <removed> See ap-southeast-1 and task-1."

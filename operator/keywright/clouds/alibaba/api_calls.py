@@ -16,10 +16,11 @@ import msgspec
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.acs3 import FORM_TYPE, ApiRequest, signed_headers
+from keywright.clouds.answer_values import ACCOUNT, fits
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.http import HttpClient, Timeouts, TransportError
 from keywright.clouds.interfaces import RequestObserver, Session
-from keywright.clouds.rate_limit import AdaptiveRateLimiter
+from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.clouds.redaction import redacted
 from keywright.clouds.sessions import Clock
 
@@ -70,7 +71,7 @@ class Call:
 
 
 class ApiCalls:
-    """Sends requests, at the rate that the services accept for each signing key."""
+    """Sends requests, at the rate that the services accept for each account."""
 
     def __init__(
         self,
@@ -88,7 +89,8 @@ class ApiCalls:
 
     async def send(self, request: ApiRequest, *, call: Call) -> bytes:
         """The body of a successful response; raises ApiError."""
-        pace = (f"{request.host} {call.by.access_key_id}", request.action)
+        account = pace_key(call.source, account=account_of(call.by))
+        pace = (f"{request.host} {account}", request.action)
         await self._rate_limiter.wait(*pace, tenant=call.tenant)
         headers = signed_headers(request, by=call.by, now=self._clock(), nonce=str(uuid.uuid4()))
         began, status = time.monotonic(), None
@@ -151,3 +153,9 @@ def _error_in(body: bytes, *, status: int, host: str) -> ApiError | None:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def account_of(session: Session) -> str:
+    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty if it is not an account ID."""
+    parts = session.identity.split(":")
+    return parts[3] if len(parts) > 3 and fits(parts[3], ACCOUNT) else ""

@@ -18,12 +18,13 @@ from keywright.api.alibaba_source import (
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.errors import Failure, FailureClass
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba import session_credentials
+from keywright.clouds.alibaba.api_calls import account_of
 from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
@@ -48,8 +49,8 @@ from keywright.clouds.alibaba.modelstudio import probe as model_studio_probe
 from keywright.clouds.alibaba.modelstudio import temporary
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
-from keywright.clouds.answer_values import ACCOUNT, fits
 from keywright.clouds.classified import ClassifiedKeys, classified
+from keywright.clouds.common_refusals import source_changed
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
     CallerIdentity,
@@ -180,14 +181,7 @@ class Alibaba:
         """The grant's keys, by the source's session; a grant in deletion may use an earlier one."""
         kind = MANAGED_KEYS.get(grant.kind)
         if kind is None:
-            # Only reached by a grant whose source was in another cloud before.
-            raise Failure(
-                f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
-                kind=FailureClass.CONFIGURATION,
-                reason="SourceChanged",
-                field="spec.sourceRef.name",
-                remedy=f"Make CredentialSource {source.name} one of AWS again.",
-            )
+            raise source_changed(grant, source)
         hop = len(alibaba_of(source).assume_roles)
         try:
             session = await self._role_chain.session(source, hop=hop)
@@ -250,9 +244,3 @@ class Alibaba:
     def forget(self, *, source_uid: str) -> None:
         """Drop the cached sessions of a deleted source."""
         self._role_chain.forget(source_uid=source_uid)
-
-
-def account_of(session: Session) -> str:
-    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty if it is not an account ID."""
-    parts = session.identity.split(":")
-    return parts[3] if len(parts) > 3 and fits(parts[3], ACCOUNT) else ""

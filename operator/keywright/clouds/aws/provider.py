@@ -30,6 +30,7 @@ from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.aws.sts.scoped_credentials import scope_down
 from keywright.clouds.aws.sts.sessions import caller_of
 from keywright.clouds.classified import ClassifiedKeys, classified
+from keywright.clouds.common_refusals import source_changed
 from keywright.clouds.endpoints import Endpoints
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import (
@@ -196,6 +197,9 @@ class Aws:
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
         """The grant's keys, by the source's session; a grant in deletion may use an earlier one."""
+        kind = MANAGED_KEYS.get(grant.kind)
+        if kind is None:
+            raise source_changed(grant, source)
         hop = len(aws_of(source).assume_roles)
         try:
             session = await self._role_chain.session(source, hop=hop)
@@ -204,7 +208,7 @@ class Aws:
             if not grant.deleting or former is None:
                 raise
             session = former
-        found = MANAGED_KEYS[grant.kind].keys(
+        found = kind.keys(
             key=grant.key,
             grant=grant,
             source=source,

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.classified import classified
+from keywright.clouds.common_refusals import source_changed
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
     CallerIdentity,
@@ -110,13 +110,7 @@ class TokenExchange:
             Failure: always. Only reached by a grant whose source was in a cloud before.
         """
         del evidence
-        raise Failure(
-            f"a token exchange has no {grant.kind}, and the source that made it was another.",
-            kind=FailureClass.CONFIGURATION,
-            reason="SourceChanged",
-            field="spec.sourceRef.name",
-            remedy=f"Make CredentialSource {source.name} one of AWS again.",
-        )
+        raise source_changed(grant, source)
 
     @classified("verifying the source")
     async def verify(

@@ -40,9 +40,10 @@ async def test_a_key_of_another_cloud_is_not_looked_for() -> None:
     """A grant whose source has changed its cloud reports it, and can still be deleted."""
     made = grant(bedrockShortTermKey=None, bedrockLongTermKey={"user": {"name": "a"}, **_ROTATED})
     source = alibaba(accessKey={"secretRef": {"name": "key"}})
-    with pytest.raises(Failure, match="Alibaba Cloud has no bedrockLongTermKey") as caught:
+    with pytest.raises(Failure, match="no longer suits bedrockLongTermKey") as caught:
         await Alibaba(Scripted().context).keys(made, source=source)
     assert caught.value.field == "spec.sourceRef.name"
+    assert caught.value.remedy.endswith("one with aws again.")
 
 
 @pytest.mark.parametrize("field", [*_NAMES, "bearer"])

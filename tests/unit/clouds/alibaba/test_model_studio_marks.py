@@ -67,3 +67,14 @@ def test_any_other_text_is_no_mark(text: str | None) -> None:
     """A person's description never becomes a grant's."""
     assert parse(text) is None
     assert tags_of(parse(text), mark=_mark()) == {}
+
+
+@pytest.mark.parametrize("claimed", ["other", "unknown", ""])
+def test_no_word_claims_the_key_of_another_cluster(claimed: str) -> None:
+    """Annotations and status are a tenant's: only the cluster's ID takes its keys over."""
+    text = description(_mark(), intent=_INTENT)
+    identity = GrantIdentity(
+        grant_id="mine", cluster_id="another", claimed_id=claimed, take_over=claimed
+    )
+    mark = OwnerMark(owner="chat/key", uid="mine", identity=identity, retain=False)
+    assert _owned(text, mark) is Owned.ELSEWHERE

@@ -28,6 +28,7 @@ from keywright.clouds.alibaba.modelstudio.client import (
     ListedKey,
     ModelScope,
     ModelStudioApi,
+    Permissions,
     has_permissions,
 )
 from keywright.clouds.alibaba.modelstudio.errors import failure_from_api
@@ -149,7 +150,7 @@ _ONE = {"apiKey": {"apiKeyId": 7, "gmtCreate": 1}}
             _ONE,
         ),
         (
-            lambda api: api.update("7", _key(**_KEY), description=_DESCRIPTION),
+            lambda api: api.update("7", Permissions.of(_key(**_KEY)), description=_DESCRIPTION),
             lambda sdk: sdk.update_api_key_with_options(
                 "7",
                 models.UpdateApiKeyRequest(
@@ -345,3 +346,24 @@ def test_a_refusal_has_class_and_field(
     assert (failure.kind, failure.field) == (kind, field)
     assert failure.remedy
     assert failure.no_side_effect is (0 < status < 500)
+
+
+@pytest.mark.parametrize(
+    ("auth", "same"),
+    [
+        (Auth("All"), Permissions()),
+        (Auth("Custom", ["203.0.113.7"], ModelScope(True)), Permissions(("203.0.113.7",))),
+        (
+            Auth("Custom", None, ModelScope(False, ["qwen-plus"])),
+            Permissions((), ("qwen-plus",)),
+        ),
+        (Auth("Custom", None, None), None),
+        (Auth(), None),
+        (None, None),
+    ],
+)
+def test_a_new_mark_leaves_the_permissions_as_they_are(
+    auth: Auth | None, same: Permissions | None
+) -> None:
+    """The spec that is left of a deleted grant may lack them; what is unclear is not sent."""
+    assert Permissions.listed(ListedKey(1, auth=auth)) == same

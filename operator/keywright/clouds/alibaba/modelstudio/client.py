@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -79,6 +79,32 @@ class ListedKey(msgspec.Struct, rename="camel", frozen=True):
         return moment(_time_of(self.gmt_create), what="gmtCreate")
 
 
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """The addresses and the models of a key; none means all."""
+
+    access_ips: tuple[str, ...] = ()
+    accessible_models: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, key: ModelStudioKey) -> Self:
+        """Those of the spec."""
+        return cls(key.access_ips, key.accessible_models)
+
+    @classmethod
+    def listed(cls, found: ListedKey) -> Self | None:
+        """Those of a listed key; None if the listing does not say which."""
+        auth = found.auth or Auth()
+        if auth.type == "All":
+            return cls()
+        scope = auth.model_access_scope
+        if auth.type != "Custom" or scope is None:
+            return None
+        models = () if scope.allow_all_models else tuple(scope.accessible_models or ())
+        addresses = tuple(auth.access_ips or ())
+        return cls(addresses, models) if addresses or models else None
+
+
 class _Page(msgspec.Struct, rename="camel"):
     api_keys: list[ListedKey] | None = None
     next_token: str | None = None
@@ -132,15 +158,18 @@ class ModelStudioApi:
         query = {"description": description}
         if key.workspace_id is not None:
             query["workspaceId"] = key.workspace_id
-        fields = dict(auth_fields(key))
+        fields = dict(auth_fields(Permissions.of(key)))
         made = await self._send(_Creation, "CreateApiKey", "POST", query=query, fields=fields)
         if not 0 <= made.api_key.api_key_id < _MAX_ID:
             raise invalid("apiKeyId")
         return str(made.api_key.api_key_id), secret(made.api_key.api_key_value, MODEL_STUDIO_KEY)
 
-    async def update(self, key_id: str, key: ModelStudioKey, *, description: str) -> None:
-        """Set permissions and description of a key."""
-        query, fields = {"description": description}, dict(auth_fields(key))
+    async def update(
+        self, key_id: str, permissions: Permissions | None, *, description: str
+    ) -> None:
+        """Set the description of a key, and its permissions unless they are None."""
+        query = {"description": description}
+        fields = {} if permissions is None else dict(auth_fields(permissions))
         await self._change("UpdateApiKey", "PUT", _path(key_id), query=query, fields=fields)
 
     async def disable(self, key_id: str) -> None:
@@ -202,19 +231,19 @@ class _MissingError(Exception):
     """The key does not exist."""
 
 
-def auth_fields(key: ModelStudioKey) -> Iterator[tuple[str, str]]:
+def auth_fields(wanted: Permissions) -> Iterator[tuple[str, str]]:
     """The permissions as fields of a form: objects and lists are flattened, from 1 on.
 
     As alibabacloud_tea_openapi 0.4.6 writes them (utils.py, `_object_handler`).
     """
-    if not key.access_ips and not key.accessible_models:
+    if not wanted.access_ips and not wanted.accessible_models:
         yield "auth.type", "All"
         return
     yield "auth.type", "Custom"
-    for number, address in enumerate(key.access_ips, start=1):
+    for number, address in enumerate(wanted.access_ips, start=1):
         yield f"auth.accessIps.{number}", address
-    yield "auth.modelAccessScope.allowAllModels", str(not key.accessible_models)
-    for number, model in enumerate(key.accessible_models, start=1):
+    yield "auth.modelAccessScope.allowAllModels", str(not wanted.accessible_models)
+    for number, model in enumerate(wanted.accessible_models, start=1):
         yield f"auth.modelAccessScope.accessibleModels.{number}", model
 
 

@@ -20,6 +20,7 @@ from keywright.clouds.alibaba.modelstudio import marks
 from keywright.clouds.alibaba.modelstudio.client import (
     ListedKey,
     ModelStudioApi,
+    Permissions,
     has_permissions,
 )
 from keywright.clouds.interfaces import (
@@ -74,7 +75,8 @@ class ModelStudioKeys:
             if found is None or not self._covers(found, key_id):
                 continue
             if not has_permissions(found, self.key):
-                await api.update(name, self.key, description=self._description_of(found))
+                wanted = Permissions.of(self.key)
+                await api.update(name, wanted, description=self._description_of(found))
 
     async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
         """The keys that were created for the grant, and those with known IDs."""
@@ -95,7 +97,8 @@ class ModelStudioKeys:
         if account != self.account:
             return None
         listed = await self.context.listings.get(
-            ("modelstudio", account, region), lambda: self._list_by_owner(region)
+            ("modelstudio", account, region, self.key.workspace_id or ""),
+            lambda: self._list_by_owner(region),
         )
         mine = listed.get(marks.owner_hash(self.mark), {})
         unknown = {
@@ -182,7 +185,8 @@ class ModelStudioKeys:
     async def _mark_on_sight(self, item: ListedKey, key_id: str, *, region: str) -> None:
         """Write the mark on a key of the grant whose description lacks it or is outdated.
 
-        A key of a former grant of the name keeps its own, unless it is taken over.
+        A key of a former grant of the name keeps its own, unless it is taken over. Permissions stay
+        as they are: a key that is retained may have others than the spec that is left of its grant.
         """
         tags = self._tags(item)
         missing = self.mark.missing(tags) or is_retained(tags) != self.mark.retain
@@ -192,7 +196,8 @@ class ModelStudioKeys:
         goes = self.grant.deleting and not self.mark.retain
         if missing and not left and not goes:
             description = self._description_of(item)
-            await self._api(region).update(item.id, self.key, description=description)
+            permissions = Permissions.listed(item)
+            await self._api(region).update(item.id, permissions, description=description)
 
     def _covers(self, item: ListedKey, key_id: str) -> bool:
         """Whether a key may be changed: by its mark, or by the proof of its ID.

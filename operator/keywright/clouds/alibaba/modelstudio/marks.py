@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +23,8 @@ from keywright.clouds.owner_tags import CLUSTER_TAG, GRANT_ID_TAG, RETAIN_TAG, T
 MAX_LENGTH: Final = 128
 _LABEL: Final = 42
 _DIGITS: Final = 16
-_OTHER: Final = "other"
+# Of a grant or cluster that is not known; random, so that no annotation can claim it.
+_OTHER: Final = secrets.token_hex(16)
 _MARK: Final = re.compile(
     r"keywright [!-~]{1,42} (?P<owner>[0-9a-f]{16})\.(?P<grant>[0-9a-f]{16})"
     r"\.(?P<cluster>[0-9a-f]{16})(?P<retain>\.r)?(?: (?P<intent>[0-9A-Z.]{1,22}))?"

@@ -24,6 +24,7 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.context import ROOT, AlibabaContext, limits_of
 from keywright.clouds.answer_values import MODEL_STUDIO_KEY, invalid, moment, secret
+from keywright.clouds.common_refusals import check_lifetime
 from keywright.clouds.http import HttpResponse, TransportError
 from keywright.clouds.interfaces import (
     DEFAULT_OPTIONS,
@@ -108,7 +109,7 @@ async def mint(
         account_id=None,
         key_id=session.access_key_id,
         issued_at=issued_at,
-        expires_at=_end(found.expires_at, issued_at),
+        expires_at=_end(found.expires_at, issued_at, context.min_lifetime),
         provider=Provider.ALIBABA_CLOUD,
     )
     return IssuedKey(credential, _warning(key, grant=grant, credential=credential))
@@ -212,7 +213,7 @@ def _refused(answer: HttpResponse, *, host: str) -> Failure:
     )
 
 
-def _end(seconds: int, issued_at: datetime) -> datetime:
+def _end(seconds: int, issued_at: datetime, least: timedelta) -> datetime:
     try:
         found = moment(datetime.fromtimestamp(seconds, UTC), what="expires_at")
     except (ValueError, OverflowError, OSError):
@@ -225,6 +226,7 @@ def _end(seconds: int, issued_at: datetime) -> datetime:
             field=_FIELD,
             remedy="Check the clock of the operator's node (NTP).",
         )
+    check_lifetime(found - issued_at, least=least, field=_FIELD)
     return found
 
 
