@@ -226,6 +226,15 @@ def _in_use(state: GrantState) -> str | None:
 def _no_room(unknown: list[str], *, grant: ApiKeyGrant) -> Failure:
     assert grant.managed is not None
     field = f"spec.{grant.kind}"
+    if not grant.managed.holder:
+        return Failure(
+            f"the cloud has {grant.managed.most} keys of this grant already, as many as a grant may"
+            " have, and each is in use or its overlap is not over.",
+            kind=FailureClass.QUOTA,
+            reason="KeyLimitReached",
+            field=field,
+            remedy="Tried again when an overlap ends. Set a shorter overlap, or rotate less often.",
+        )
     return Failure(
         f"the IAM user has {grant.managed.most} keys for {grant.key.service_title} already, all"
         " that IAM allows, and"

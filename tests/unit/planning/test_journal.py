@@ -488,3 +488,15 @@ def test_the_next_look_is_for_what_goes_next() -> None:
     assert requeue_at(given(), NoOp(), now=NOON) == noon(days=1)
     assert requeue_at(given(status=OPEN), NoOp(), now=NOON) == NOON
     assert requeue_at(given(), ListKeys(prepare=True), now=NOON) == NOON
+
+
+def test_a_kind_without_a_user_is_not_told_of_one() -> None:
+    """The keys of Model Studio belong to the account."""
+    made = grant(bedrockShortTermKey=None, modelStudioKey={"rotateEvery": "7d"})
+    listed = tuple(key(f"1/cn-beijing/{number}", at=number) for number in range(10))
+    fresh = managed_status(kind="modelStudioKey", key_id=None, revision=0)
+    step = decide(given(grant=made, secret=None, status=fresh, listed=listed), now=NOON)
+    assert isinstance(step, Fail)
+    assert step.failure.reason == "KeyLimitReached"
+    assert step.failure.field == "spec.modelStudioKey"
+    assert "user" not in f"{step.failure} {step.failure.remedy}"

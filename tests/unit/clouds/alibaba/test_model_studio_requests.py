@@ -284,7 +284,7 @@ async def test_a_region_that_is_a_bucket_is_not_called() -> None:
         (Auth(type="Custom"), {}, False),
         (Auth(type="All"), {"accessIps": ["203.0.113.7"]}, False),
         (
-            Auth("Custom", ["0.0.0.0/0", "::/0"], ModelScope(False, ["qwen-plus"])),  # noqa: FBT003
+            Auth("Custom", ["0.0.0.0/0", "::/0"], ModelScope(accessible_models=["qwen-plus"])),  # noqa: FBT003
             {"accessibleModels": ["qwen-plus"]},
             True,
         ),
@@ -352,9 +352,12 @@ def test_a_refusal_has_class_and_field(
     ("auth", "same"),
     [
         (Auth("All"), Permissions()),
-        (Auth("Custom", ["203.0.113.7"], ModelScope(True)), Permissions(("203.0.113.7",))),
         (
-            Auth("Custom", None, ModelScope(False, ["qwen-plus"])),
+            Auth("Custom", ["203.0.113.7"], ModelScope(allow_all_models=True)),
+            Permissions(("203.0.113.7",)),
+        ),
+        (
+            Auth("Custom", None, ModelScope(accessible_models=["qwen-plus"])),
             Permissions((), ("qwen-plus",)),
         ),
         (Auth("Custom", None, None), None),
