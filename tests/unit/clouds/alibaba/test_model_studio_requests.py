@@ -284,7 +284,7 @@ async def test_a_region_that_is_a_bucket_is_not_called() -> None:
         (Auth(type="Custom"), {}, False),
         (Auth(type="All"), {"accessIps": ["203.0.113.7"]}, False),
         (
-            Auth("Custom", ["0.0.0.0/0", "::/0"], ModelScope(accessible_models=["qwen-plus"])),  # noqa: FBT003
+            Auth("Custom", ["0.0.0.0/0", "::/0"], ModelScope(accessible_models=["qwen-plus"])),
             {"accessibleModels": ["qwen-plus"]},
             True,
         ),
