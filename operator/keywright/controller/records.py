@@ -181,6 +181,15 @@ class GrantRecord:
         """Whether its deletion needs a session."""
         return self.has_finalizer or self.check is not None
 
+    @property
+    def uses_existing_holder(self) -> bool:
+        """Whether its spec names an existing IAM user, which another grant may have created."""
+        spec = self.parsed()["spec"]
+        return any(
+            _mapping(_mapping(spec.get(kind)).get("user")).get("create") is False
+            for kind in USER_KINDS
+        )
+
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to the relevant fields."""
         unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ZLIB_DICTIONARY)
