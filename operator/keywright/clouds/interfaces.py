@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.schema import TOKEN_SECONDS
 from keywright.api.sensitive import Sensitive
@@ -137,6 +138,10 @@ class Evidence:
 NO_EVIDENCE = Evidence()
 
 
+class HolderInUseError(Failure):
+    """The keys of a grant are deleted, but not their owner: it has keys of others."""
+
+
 class ManagedKeys(Protocol):
     """The managed keys of one grant; all operations are idempotent, except for `create`.
 
@@ -174,7 +179,10 @@ class ManagedKeys(Protocol):
     async def remove(
         self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
     ) -> tuple[str, ...]:
-        """Delete keys, and their owner if Keywright created it; returns those it cannot reach."""
+        """Delete keys, and their owner if Keywright created it; returns those it cannot reach.
+
+        Raises HolderInUseError if `and_holder` is set, all keys are deleted, and the owner is not.
+        """
 
 
 class GrantProvider(Protocol):

@@ -14,7 +14,7 @@ from keywright.api.errors import ApiError, ApiUnreachableError, Failure, Failure
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
-from keywright.clouds.interfaces import Evidence, GrantProvider
+from keywright.clouds.interfaces import Evidence, GrantProvider, HolderInUseError
 from keywright.clouds.sessions import Clock
 from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.store import Store
@@ -204,6 +204,14 @@ class OrphanRegister:
             keys = await cloud_provider.keys(grant, source=source, evidence=evidence)
             # Its user or plan may belong to a grant that was created again under the name.
             left = await keys.remove((each.key_id,), and_holder=not again)
+        except HolderInUseError as failure:
+            _LOG.warning(
+                "a key that was left is revoked: %s; %s",
+                each.key_id,
+                failure.message_with_remedy(),
+                extra={"grant": label},
+            )
+            return True
         except Exception as error:
             raise unexpected(error, what="revoking a key that was left") from None
         if not left:

@@ -18,7 +18,7 @@ import msgspec
 
 from keywright.api.checks import MAX_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
-from keywright.api.keys import USER_KINDS
+from keywright.api.keys import KEY_TYPES, USER_KINDS
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,
@@ -28,6 +28,7 @@ from keywright.api.names import (
 from keywright.api.parsing import parse_source
 from keywright.api.source import CredentialSource
 from keywright.api.status import Readiness, SourceStatus
+from keywright.api.user_key import UserKey
 from keywright.controller.invalid_objects import (
     bounded_metadata,
     bounded_status,
@@ -100,9 +101,10 @@ class GrantRecord:
     """One grant, and everything that the process remembers about it.
 
     As last seen or written: `packed` is the object. `imports` names the Secret that the grant reads
-    a value from, `holder` the IAM user of its key. `released`: names and uids of the Secrets that
-    it has left behind. `failing`: the last attempt failed. `readiness`: the part of the status that
-    metrics use. `oversize`: the bytes of a spec that is too large to be stored, and is not.
+    a value from, `holder` the IAM user of its key, `service` the name in IAM of the key's service;
+    empty if the spec names none. `released`: names and uids of the Secrets that it has left behind.
+    `failing`: the last attempt failed. `readiness`: the part of the status that metrics use.
+    `oversize`: the bytes of a spec that is too large to be stored, and is not.
     `has_finalizer`: it has the operator's finalizer, so that it may have keys to revoke.
     `take_over`: the annotation of that name. `last_written_version` and
     `last_written_secret_version`: the versions that the operator's last writes of status and Secret
@@ -138,6 +140,7 @@ class GrantRecord:
     last_written_secret_version: str = ""
     imports: Name | None = None
     holder: str = ""
+    service: str = ""
     pending_probe: UnprobedKey | None = None
     rollout_state: RolloutState | None = None
     contest: Contest | None = None
@@ -177,6 +180,15 @@ class GrantRecord:
     def has_keys_to_revoke(self) -> bool:
         """Whether its deletion needs a session."""
         return self.has_finalizer or self.check is not None
+
+    @property
+    def uses_existing_holder(self) -> bool:
+        """Whether its spec names an existing IAM user, which another grant may have created."""
+        spec = self.parsed()["spec"]
+        return any(
+            _mapping(_mapping(spec.get(kind)).get("user")).get("create") is False
+            for kind in USER_KINDS
+        )
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to the relevant fields."""
@@ -242,6 +254,7 @@ def grant_record(
     }
     namespace = intern(metadata["namespace"])
     reference, secret = _mapping(spec.get("sourceRef")), _mapping(spec.get("secret"))
+    holder, service = _holder_and_service(spec)
     return GrantRecord(
         uid=intern(metadata["uid"]),
         namespace=namespace,
@@ -255,7 +268,8 @@ def grant_record(
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
-        holder=_holder(spec),
+        holder=holder,
+        service=service,
         failing=bool(status.get("failedAttempts")),
         released=released_by(status),
         oversize=oversize,
@@ -302,12 +316,14 @@ def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((str(e["name"]), str(e["uid"])) for e in entries if e.get("name") and e.get("uid"))
 
 
-def _holder(spec: Mapping[str, Any]) -> str:
+def _holder_and_service(spec: Mapping[str, Any]) -> tuple[str, str]:
     for kind in USER_KINDS:
         if kind in spec:
-            user = _mapping(_mapping(spec[kind]).get("user"))
-            return intern(str(user.get("name") or ""))
-    return ""
+            key, key_type = _mapping(spec[kind]), KEY_TYPES[kind]
+            assert issubclass(key_type, UserKey)
+            user = str(_mapping(key.get("user")).get("name") or "")
+            return intern(user), intern(key_type.service_name_in(key))
+    return "", ""
 
 
 def packed(body: Mapping[str, Any]) -> bytes:

@@ -155,7 +155,7 @@ def keys_of_intent(
     """The keys that an intent must have created: not in its baseline, without owner, of its time.
 
     If the cloud has no tag of the grant, the intent itself must be proved, and no other grant may
-    be creating a key of the same user: otherwise the key may belong to that grant.
+    be creating a key of the same user and service: otherwise the key may belong to that grant.
     """
     began = pending.started_at
     if began is None:

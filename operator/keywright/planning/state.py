@@ -155,7 +155,7 @@ class GrantState(msgspec.Struct, frozen=True):
     Of the key IDs in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set if the pending intent has no valid
     proof. `others_ids` are the keys of the same user that other grants have proved to be theirs,
-    `contested` is set while one of them creates a key.
+    `contested` is set while one of them creates a key of the same service.
 
     `created_at`: the creation time from the API server. For a managed key: `doubted` is set if only
     the Secret says that its key is the one in use, or the status reports it as lost, so that it

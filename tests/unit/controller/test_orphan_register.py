@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import pytest
 
 from keywright.api.errors import ApiError, Failure, FailureClass
 from keywright.api.source import Provider
+from keywright.clouds.aws.iam.errors import user_in_use
 from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.planning.orphans import MAX_PER_NAMESPACE, Orphan, fits, parsed
@@ -135,6 +137,26 @@ async def test_a_key_is_revoked_once_its_source_can() -> None:
     assert iam.held == {}
     assert entries.data == {}
     assert register.count() == {}
+
+
+async def test_a_revoked_key_leaves_the_list_although_its_user_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The user has keys of others: the log names it, and other keys of the source are tried."""
+    entries, scene = Entries(), Scene()
+    iam = scene.cloud_provider.kept = SmallIam(scene.clock)
+    iam.holder_in_use = user_in_use(["bedrock-chat"])
+    keys = {_KEY, f"{_KEY}2"}
+    iam.held |= {key_id: CloudKey(key_id, created_at=NOON) for key_id in keys}
+    scene.put_source()
+    live = next(iter(scene.store.sources.values())).value
+    register = _register(entries, scene)
+    await register.add(replace(_state(), source=live), keys, why="it failed")
+    await register.revoke_all(_providers(scene))
+    assert (iam.held, entries.data) == ({}, {})
+    lines = [each.getMessage() for each in caplog.records]
+    assert len(lines) == 2
+    assert all("the IAM user bedrock-chat was created for this grant" in each for each in lines)
 
 
 async def test_a_secret_that_outlives_its_grant_keeps_no_key_alive() -> None:

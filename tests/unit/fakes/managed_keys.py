@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, HolderInUseError, Intent, IssuedKey
 from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import API_KEY, Credential
 from tests.unit.replace import replace
@@ -22,7 +22,8 @@ class SmallIam:
 
     `tagged`: the user carries the tag of the grant that looks. `values` are the aliases by id that
     a value of evidence is compared with. `asked` are the ids of each removal, which fails with
-    `refusal` and leaves the ids that are `out_of_reach`. `fault` is what shared listings show of
+    `refusal` and leaves the ids that are `out_of_reach`; `holder_in_use` is why the user stays,
+    whose keys are deleted. `fault` is what shared listings show of
     every key, unless the lookup fails with `lookup_failure`, and `prepare` with `prepare_failure`.
     """
 
@@ -39,6 +40,7 @@ class SmallIam:
     requested: list[tuple[str, ...]] = field(default_factory=list)
     refusal: Failure | None = None
     out_of_reach: frozenset[str] = frozenset()
+    holder_in_use: HolderInUseError | None = None
     fault: KeyFault | None = None
     lookup_failure: Failure | None = None
     prepare_failure: Failure | None = None
@@ -129,6 +131,8 @@ class SmallIam:
             raise self.refusal
         for key_id in key_ids:
             self.held.pop(key_id, None)
+        if and_holder and self.holder_in_use is not None:
+            raise self.holder_in_use
         self.gone = self.gone or (and_holder and not self.held)
         self.point()
         return tuple(key_id for key_id in key_ids if key_id in self.out_of_reach)

@@ -22,13 +22,14 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
-from keywright.clouds.interfaces import Evidence, ManagedKeys
+from keywright.clouds.interfaces import Evidence, HolderInUseError, ManagedKeys
 from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context, Result
 from keywright.controller.grants import key_checks
 from keywright.controller.grants.audit import event_reference
 from keywright.controller.grants.read_back import unproved_values
 from keywright.controller.key_records import Finding
+from keywright.planning.deletion import MIN_ATTEMPTS, deletion_attempts
 from keywright.planning.key_ownership import owned_key_ids, recorded_account
 from keywright.planning.orphans import holder_of
 from keywright.planning.state import GrantState, ObjectRef
@@ -89,6 +90,16 @@ async def _report_unproved(context: Context, state: GrantState, key_ids: Collect
             " but nothing proves that they were made for this grant. Remove them by hand if"
             " they were.",
         )
+
+
+async def _report_holder(context: Context, subject: ObjectRef, failure: HolderInUseError) -> None:
+    """Report an owner that stays in the cloud after the grant and its keys."""
+    note = failure.message_with_remedy()
+    grant = f"{subject.namespace}/{subject.name}"
+    _LOG.warning("%s: %s", failure.reason, note, extra={"grant": grant})
+    await context.events.post(
+        event_reference(subject), warning=True, reason=failure.reason, note=note
+    )
 
 
 async def _post(context: Context, subject: ObjectRef, note: str) -> None:
@@ -172,9 +183,15 @@ async def carry_out(context: Context, step: JournalStep, state: GrantState) -> R
 
 async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantState) -> None:
     """Remove the finalizer, after the keys or with a report of the remaining ones."""
+    in_use: HolderInUseError | None = None
     if isinstance(step, Revoke):
         context.fence.check()
-        await _remove(context, state, step.key_ids, and_holder=True)
+        try:
+            await _remove(context, state, step.key_ids, and_holder=True)
+        except HolderInUseError as failure:
+            if _is_soon_unused(context, state):
+                raise
+            in_use = failure
     new: frozenset[str] = frozenset()
     if isinstance(step, RemoveFinalizer):
         # Listed first: once the grant is removed, nothing else knows its keys.
@@ -183,8 +200,32 @@ async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantSta
     await _set_finalizer(context, state.subject, wanted=False)
     if isinstance(step, RemoveFinalizer):
         await _report_orphans(context, state, new, why=step.why)
+    if in_use is not None:
+        await _report_holder(context, state.subject, in_use)
     if isinstance(step, Revoke) or step.why:
         await _report_unproved(context, state, state.unproved_ids)
+
+
+def _is_soon_unused(context: Context, state: GrantState) -> bool:
+    """Whether the owner of the keys can be deleted later: the grants that use it are deleted too.
+
+    They can be deleted in the same moment, such as with their namespace. After the last one, the
+    cloud may list its key for some seconds more. A grant that creates its user is not waited for:
+    it could wait for this one. Neither is one of another namespace, which could delay this one.
+    """
+    grant = state.grant
+    assert grant is not None
+    assert grant.managed is not None
+    others = context.store.grants_of_holder(grant.managed.holder)
+    # One attempt before the last one, after which the keys would be reported as well.
+    return 0 < deletion_attempts(state) < MIN_ATTEMPTS - 1 or any(
+        record.uid != grant.uid
+        and record.namespace == grant.namespace
+        and record.deleting
+        and record.has_finalizer
+        and record.uses_existing_holder
+        for record in others
+    )
 
 
 async def report_unproved_keys(

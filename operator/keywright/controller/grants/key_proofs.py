@@ -15,6 +15,7 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant, GrantIdentity, proof_id
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
+from keywright.api.user_key import UserKey
 from keywright.controller.grants.identities import identity_of, own_records
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
@@ -30,7 +31,10 @@ _MAX_RETIRING: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What other grants of the same user have proved: their keys, and a create in progress."""
+    """What other grants of the same user have proved: their keys, and a create in progress.
+
+    Only a create for the same service: a key of another one cannot be mistaken for it.
+    """
 
     ids: frozenset[str] = frozenset()
     creating: bool = False
@@ -186,12 +190,14 @@ class KeyProofs:
     def of_others(self, grant: ApiKeyGrant) -> Others:
         """What the other grants of the same IAM user have proved to be theirs."""
         ids: set[str] = set()
-        creating = False
+        creating, service = False, _service(grant)
         for record in self._store.grants_of_holder(_holder(grant)):
             if record.uid != grant.uid:
                 proved = self._proved_by(record)
                 ids |= proved.ids
-                creating = creating or proved.creating
+                # A spec that names no service can have created a key of any.
+                same = record.service in {"", service}
+                creating = creating or (same and proved.creating)
         return Others(frozenset(ids), creating=creating)
 
     def _proved_by(self, record: GrantRecord) -> ProvedKeys:
@@ -287,3 +293,7 @@ def _signed(key: RetiringKey, prover: Prover) -> RetiringKey:
 
 def _holder(grant: ApiKeyGrant | None) -> str:
     return grant.managed.holder if grant is not None and grant.managed is not None else ""
+
+
+def _service(grant: ApiKeyGrant) -> str:
+    return grant.key.key_service.name if isinstance(grant.key, UserKey) else ""

@@ -10,12 +10,12 @@ import pytest
 from typing_extensions import override
 
 from keywright.api.bedrock_keys import BedrockLongTermKey
-from keywright.api.errors import Failure
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.parsing import parse_grant
 from keywright.api.status import GrantStatus
 from keywright.clouds.aws.iam.user_keys import UserKeys
-from keywright.clouds.interfaces import Evidence
+from keywright.clouds.interfaces import Evidence, HolderInUseError
 from keywright.clouds.owner_tags import CLUSTER_TAG, CREATED_TAG, GRANT_ID_TAG, KEYS_TAG, TAG
 from keywright.planning.key_ownership import grant_to_revoke
 from tests.unit.api.samples import grant_body, source
@@ -225,15 +225,54 @@ async def test_a_user_of_an_earlier_version_gets_the_tag() -> None:
     assert iam.tags[CREATED_TAG] == "true"
 
 
-@pytest.mark.parametrize("others", [(), ("ACCAOTHEREXAMPLE1",)])
-async def test_a_created_user_stays_while_it_has_keys_of_other_services(
-    others: tuple[str, ...],
+_IN_USE = (
+    "the IAM user ci-bot was created for this grant and stays with its policies, because it has"
+    " keys of others. Delete the grants that use it, and keys that were created by hand;"
+    " `keywright audit --fix` then deletes a user whose grant is deleted."
+)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"of_other_services": ("ACCAOTHEREXAMPLE1",)}, {"ids": [_CREDENTIAL, "ACCABYHANDEXAMPLE"]}],
+    ids=["of another service", "of the same service"],
+)
+async def test_a_created_user_stays_while_it_has_keys_of_others(others: dict[str, Any]) -> None:
+    """Other grants can use it with `create: false`; the failure names it, the keys are deleted."""
+    iam = _Iam(tags=_CREATED, path="/keywright/", **others)
+    keys = _keys(iam, _body(create=True), deleting=True)
+    with pytest.raises(HolderInUseError) as raised:
+        await keys.remove((_KEY_ID,), and_holder=True)
+    assert _CREDENTIAL not in iam.ids
+    assert not _DESTRUCTIVE & set(iam.calls)
+    assert raised.value.message_with_remedy() == _IN_USE
+    assert raised.value.kind is FailureClass.TRANSIENT
+
+
+async def test_a_created_user_goes_although_iam_still_lists_its_key() -> None:
+    """The key was deleted just now: if IAM refuses, the deletion is tried again."""
+    iam = _Iam(tags=_CREATED, path="/keywright/", of_other_services=(_CREDENTIAL,))
+    keys = _keys(iam, _body(create=True), deleting=True)
+    assert await keys.remove((_KEY_ID,), and_holder=True) == ()
+    assert "delete_user" in iam.calls
+
+
+async def test_a_created_user_that_the_grant_has_left_stays_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Other grants can use the user with `create: false`; IAM would refuse to delete it."""
-    iam = _Iam(tags=_CREATED, path="/keywright/", of_other_services=others)
-    assert (
-        await _keys(iam, _body(create=True), deleting=True).remove((_KEY_ID,), and_holder=True)
-        == ()
-    )
+    """Keys of others do not keep the old key from its end."""
+    iam = _Iam(tags=_CREATED, of_other_services=("ACCAOTHEREXAMPLE1",))
+    assert await _keys(iam, _body(name="other-bot")).remove((_KEY_ID,)) == ()
     assert iam.ids == []
-    assert ("delete_user" in iam.calls) is not bool(others)
+    assert not _DESTRUCTIVE & set(iam.calls)
+    assert [each.getMessage() for each in caplog.records] == [_IN_USE]
+
+
+async def test_ids_out_of_reach_are_returned_also_if_the_user_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They are listed, so that they are revoked later."""
+    iam = _Iam(tags=_CREATED, path="/keywright/", of_other_services=("ACCAOTHEREXAMPLE1",))
+    keys, far = _keys(iam, _body(create=True), deleting=True), "999999999999/ci-bot/ACCAFAR"
+    assert await keys.remove((_KEY_ID, far), and_holder=True) == (far,)
+    assert [each.getMessage() for each in caplog.records] == [_IN_USE]

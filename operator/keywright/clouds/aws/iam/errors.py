@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.error_codes import ErrorRow, code_and_message, http_status
 from keywright.clouds.aws.sts.errors import failure_from_session
+from keywright.clouds.interfaces import HolderInUseError
 
 NO_SUCH_ENTITY = "NoSuchEntity"
 ACCESS_DENIED = "AccessDenied"
@@ -203,4 +205,18 @@ def not_our_user(
         field=f"{field}.user",
         remedy=remedy,
         no_side_effect=True,
+    )
+
+
+def user_in_use(names: Iterable[str]) -> HolderInUseError:
+    """The failure for created users with keys of others; those of the grant are deleted."""
+    return HolderInUseError(
+        f"the IAM user {', '.join(names)} was created for this grant and stays with its policies,"
+        " because it has keys of others.",
+        kind=FailureClass.TRANSIENT,
+        reason="UserInUse",
+        remedy=(
+            "Delete the grants that use it, and keys that were created by hand; `keywright audit"
+            " --fix` then deletes a user whose grant is deleted."
+        ),
     )

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from keywright.api.user_key import IamUser, UserKey
+from keywright.clouds.answer_values import CREDENTIAL_ID, text
 from keywright.clouds.aws.iam.errors import (
     ACCESS_DENIED,
     ALREADY_EXISTS,
@@ -142,10 +143,13 @@ def prepare(
         client.delete_user_policy(UserName=wanted.name, PolicyName=name)
 
 
-def has_credentials(client: Any, name: str) -> bool:
-    """Whether the user has service-specific credentials of any service."""
+def credentials(client: Any, name: str) -> frozenset[str]:
+    """The IDs of the user's service-specific credentials, of any service."""
     answer = client.list_service_specific_credentials(UserName=name)
-    return bool(answer["ServiceSpecificCredentials"])
+    return frozenset(
+        text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID)
+        for item in answer["ServiceSpecificCredentials"]
+    )
 
 
 def delete_user(client: Any, name: str) -> None:

@@ -33,6 +33,7 @@ from keywright.clouds.aws.iam.errors import (
     failure_from_iam,
     iam_code,
     no_such_user,
+    user_in_use,
 )
 from keywright.clouds.aws.iam.ownership import UserOwnership, parts
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
@@ -162,7 +163,15 @@ class UserKeys:
 
         `and_holder` also deletes the grant's user, if it was created for it and has no other keys.
         """
-        return await self._run(lambda client: self._remove(client, key_ids, and_holder=and_holder))
+        left, in_use = await self._run(
+            lambda client: self._remove(client, key_ids, and_holder=and_holder)
+        )
+        if in_use:
+            failure = user_in_use(in_use)
+            if and_holder and not left:
+                raise failure
+            _LOG.warning("%s", failure.message_with_remedy())
+        return left
 
     # ---- run in a thread
 
@@ -261,7 +270,8 @@ class UserKeys:
 
     def _remove(
         self, client: Any, key_ids: tuple[str, ...], *, and_holder: bool
-    ) -> tuple[str, ...]:
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The IDs it cannot reach, and the users that stay because they have keys of others."""
         reachable = self._reachable(client, key_ids)
         for user, credential in reachable:
             try:
@@ -271,18 +281,20 @@ class UserKeys:
             except client.exceptions.ClientError as error:
                 if iam_code(error) != NO_SUCH_ENTITY:
                     raise
-        for user in sorted({user for user, _ in reachable} - {self.key.user.name}):
-            self._leave(client, user)
+        left = sorted({user for user, _ in reachable} - {self.key.user.name})
         if and_holder and self.key.user.create:
-            self._leave(client, self.key.user.name)
+            left.append(self.key.user.name)
         elif and_holder and self.key.exclusive:
             self._users.untag(client, iam_user.find(client, self.key.user.name, path=None))
+        removed = frozenset(credential for _, credential in reachable)
+        in_use = tuple(user for user in left if not self._leave(client, user, removed=removed))
         touched = {f"{self._account}/{user}/{credential}" for user, credential in reachable}
-        return tuple(
+        unreachable = tuple(
             key_id
             for key_id in key_ids
             if key_id not in touched and not self._is_gone(client, key_id)
         )
+        return unreachable, in_use
 
     def _is_gone(self, client: Any, key_id: str) -> bool:
         """Whether the user of a key of this account is deleted, or belongs to another cluster."""
@@ -292,21 +304,23 @@ class UserKeys:
         found = iam_user.find(client, user, path=self._path)
         return found is None or self._users.owned(found) is Owned.ELSEWHERE
 
-    def _leave(self, client: Any, user: str) -> None:
-        """Delete a user that Keywright created for the grant, unless it has keys of other owners.
+    def _leave(self, client: Any, user: str, *, removed: frozenset[str]) -> bool:
+        """Delete a user that Keywright created for the grant; False if it has keys of others.
 
-        An existing user only loses Keywright's tags, once none of its keys are the grant's.
+        An existing user only loses Keywright's tags, once none of its keys are the grant's. IAM may
+        still list the keys that were just `removed`.
         """
         found = iam_user.find(client, user, path=self._path)
         if found is None or not self._users.is_ours(client, found):
-            return
-        keys = self._listed(client, user)
+            return True
         if self._is_created(found):
             # Grants for other services can use the user, with `create: false`.
-            if not keys and not iam_user.has_credentials(client, user):
-                iam_user.delete_user(client, user)
-        elif not any(key.marked for key in keys):
+            if iam_user.credentials(client, user) - removed:
+                return False
+            iam_user.delete_user(client, user)
+        elif not any(key.marked for key in self._listed(client, user)):
             self._users.untag(client, iam_user.find(client, user, path=self._path))
+        return True
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
         """User and credential of each ID that may be changed.
