@@ -22,7 +22,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
 from keywright.clouds.alibaba.acs3 import ALGORITHM, ApiRequest, signed_headers
 from keywright.clouds.alibaba.api_calls import ApiCalls, ApiError, Call
-from keywright.clouds.alibaba.context import limits_of
+from keywright.clouds.alibaba.context import DEFAULT_LIMITS, limits_of
 from keywright.clouds.alibaba.modelstudio.client import (
     Auth,
     ListedKey,
@@ -31,10 +31,14 @@ from keywright.clouds.alibaba.modelstudio.client import (
     has_permissions,
 )
 from keywright.clouds.alibaba.modelstudio.errors import failure_from_api
-from keywright.clouds.http import HttpResponse
+from keywright.clouds.alibaba.modelstudio.keys import ModelStudioKeys
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
 from keywright.clouds.interfaces import Session
-from tests.unit.clouds.alibaba.contexts import alibaba
+from keywright.planning.state import KeyFault
+from tests.unit.api.samples import grant
+from tests.unit.clouds.alibaba.contexts import Scripted, alibaba
 from tests.unit.fakes.clock import NOON, FakeClock
+from tests.unit.replace import replace
 
 _SESSION = Session(
     access_key_id="STS.NUplanted",
@@ -75,16 +79,20 @@ class _RecordingSdk(Client):  # type: ignore[misc]  # the SDK has no types
         return str(self._endpoint)
 
 
-class _RecordingHttp:
+class _RecordingHttp(HttpClient):
     """An HTTP client that records requests, and returns the next response."""
 
     def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.limits: list[Timeouts] = []
         self.answers = [
             HttpResponse(200, msgspec.json.encode({"success": True} | answer)) for answer in answers
         ]
         self.sent: list[tuple[str, str, str | None, dict[str, str]]] = []
 
+    @override
     async def request(self, method: str, url: str, **options: Any) -> HttpResponse:
+        self.limits.append(options["limits"])
         self.sent.append((method, url, options["body"], options["headers"]))
         return self.answers.pop(0)
 
@@ -345,3 +353,19 @@ def test_a_refusal_has_class_and_field(
     assert (failure.kind, failure.field) == (kind, field)
     assert failure.remedy
     assert failure.no_side_effect is (0 < status < 500)
+
+
+async def test_a_listing_that_sources_share_has_the_timeouts_of_none_of_them() -> None:
+    """One millisecond is valid, and would fail the lookups of others; its own requests have it."""
+    http = _RecordingHttp({"apiKeys": []}, {"apiKeys": []})
+    key = _key(rotateEvery="7d", region="cn-beijing")
+    source = alibaba(accessKey={"secretRef": {"name": "key"}}, connectTimeout="1ms")
+    context = replace(Scripted().context, api=ApiCalls(http, clock=FakeClock()))
+    spec = {"bedrockShortTermKey": None, "modelStudioKey": {"rotateEvery": "7d"}}
+    keys = ModelStudioKeys(key, grant(**spec), source, _SESSION, context)
+    key_id = "1234567890123456/cn-beijing/7"
+    assert await keys.find_fault(key_id, frozenset({key_id}), 1) is KeyFault.MISSING
+    await keys.list_keys(frozenset())
+    shared, own = [(limits.connect_seconds, limits.read_seconds) for limits in http.limits]
+    assert shared == (DEFAULT_LIMITS.connect_seconds, DEFAULT_LIMITS.read_seconds) == (10, 5)
+    assert own == (0.001, 5)
