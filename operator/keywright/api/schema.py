@@ -82,11 +82,14 @@ class SecretKeySource(SpecStruct, frozen=True):
     secret_key_ref: SecretKeyReference
 
 
+Audience: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
 class ServiceAccountReference(SpecStruct, frozen=True):
     """A reference to a ServiceAccount in the object's namespace, and the audience of its token."""
 
     name: ObjectName
-    audiences: Listed[Text] = ()
+    audiences: Listed[Audience] = ()
 
 
 TOKEN_SECONDS: Final = 600

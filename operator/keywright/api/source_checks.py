@@ -145,6 +145,7 @@ def _token_exchange(exchange: TokenExchangeSource) -> Iterator[FieldError]:
         chosen = [each.field for each in found]
         yield from checks.exactly_one(field, chosen=chosen, choices=[*exchange.identity_fields()])
     yield from _one_audience(field, exchange.service_account_ref)
+    yield from _no_foreign_audience(field, exchange)
     yield from checks.duration(
         f"{field}.tokenExpiration", exchange.token_expiration, least=TOKEN_SECONDS, most=DAY
     )
@@ -162,6 +163,18 @@ def _token_exchange(exchange: TokenExchangeSource) -> Iterator[FieldError]:
             "must be a URL that begins with https://, without user, query and blanks",
         )
     yield from _parameters(f"{field}.generic.parameters", generic)
+
+
+def _no_foreign_audience(field: str, exchange: TokenExchangeSource) -> Iterator[FieldError]:
+    """Who receives a token could present it to everyone who accepts its audience."""
+    foreign = exchange.foreign_audiences()
+    for audience in exchange.service_account_ref.audiences:
+        if audience in foreign:
+            yield FieldError(
+                f"{field}.serviceAccountRef.audiences",
+                f"must not be {audience}, the audience of another cloud or vendor, which would"
+                " accept the token as well: name the one that this vendor or endpoint expects",
+            )
 
 
 def _parameters(field: str, generic: GenericExchange) -> Iterator[FieldError]:

@@ -6,7 +6,7 @@ identity token exchange", and OpenRouter's "Workload Identity Federation".
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias, get_args
 
 import msgspec
 
@@ -34,7 +34,10 @@ Uuid: TypeAlias = Annotated[
 ]
 VendorId: TypeAlias = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[A-Za-z0-9._:-]+\Z")]
 """An ID whose format the vendor does not document."""
-Audience: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+CLOUD_AUDIENCES: Final = frozenset(
+    {"sts.amazonaws.com", "pods.eks.amazonaws.com", "sts.aliyuncs.com"}
+)
+"""The audiences of tokens that a cloud exchanges for a role: STS, EKS Pod Identity, RRSA."""
 
 
 class AnthropicExchange(SpecStruct, frozen=True):
@@ -173,6 +176,14 @@ class TokenExchangeSource(SpecStruct, frozen=True):
         """The audience of the ServiceAccount token; empty if a generic source names none."""
         audiences = self.service_account_ref.audiences
         return audiences[0] if audiences else self.identity.audience
+
+    def foreign_audiences(self) -> frozenset[str]:
+        """The audiences of others, to whom who receives the token could present it."""
+        found = self.identities()
+        vendors: set[str] = set()
+        if not any(isinstance(service, GenericExchange) for service in found):
+            vendors = {vendor.audience for vendor in get_args(TokenService)} - {""}
+        return (CLOUD_AUDIENCES | vendors) - {service.audience for service in found}
 
     @property
     def token_seconds(self) -> int:

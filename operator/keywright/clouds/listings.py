@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from keywright.api.errors import Failure, FailureClass
+from keywright.api.source import CredentialSource
 from keywright.clouds.slots import waiting_for_cloud
 
 ListingKey = tuple[str, ...]
 """What is listed; the first word names the type of the listing."""
 _Listing = TypeVar("_Listing")
 _AGE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A listing that is being made, and for which version of which source."""
+
+    task: asyncio.Task[Any]
+    maker: tuple[str, int]
 
 
 class SharedListings:
@@ -27,14 +36,23 @@ class SharedListings:
         self._clock = clock
         self._age = age
         self._made: dict[ListingKey, tuple[datetime, Any]] = {}
-        self._making: dict[ListingKey, asyncio.Task[Any]] = {}
+        self._making: dict[tuple[ListingKey, tuple[str, int] | None], _Making] = {}
 
-    async def get(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
+    async def get(
+        self,
+        key: ListingKey,
+        make: Callable[[], Awaitable[_Listing]],
+        *,
+        source: CredentialSource,
+    ) -> _Listing:
         """The listing; raises what `make` raises.
 
-        Another caller's session may lack permissions that this one has: that it was denied the
-        listing says nothing here.
+        A failure says nothing to callers with another source: its session, proxy or endpoint may be
+        the cause. They make a listing of their own at once, one for each source, so that nobody
+        waits for more than one failure of others.
         """
+        caller = (source.uid, source.generation)
+        sharers: tuple[str, int] | None = None
         while True:
             now = self._clock()
             for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
@@ -42,25 +60,37 @@ class SharedListings:
             if key in self._made:
                 known: _Listing = self._made[key][1]
                 return known
-            making, own = self._making.get(key), False
+            making = self._making.get((key, sharers))
             if making is None:
-                making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
-                self._making[key], own = making, True
+                making = self._start(key, make, maker=caller, sharers=sharers)
             try:
                 # Shielded: one waiter that is cancelled must not take the listing from the others.
                 with waiting_for_cloud():
-                    made: _Listing = await asyncio.shield(making)
-            except Failure as failure:
-                if own or failure.kind is not FailureClass.DENIED:
+                    made: _Listing = await asyncio.shield(making.task)
+            except Exception:
+                if making.maker == caller:
                     raise
+                sharers = caller
             else:
                 return made
 
-    async def _make(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
-        began = self._clock()
-        try:
-            listing = await make()
-            self._made[key] = (began, listing)
-            return listing
-        finally:
-            del self._making[key]
+    def _start(
+        self,
+        key: ListingKey,
+        make: Callable[[], Awaitable[Any]],
+        *,
+        maker: tuple[str, int],
+        sharers: tuple[str, int] | None,
+    ) -> _Making:
+        async def run() -> Any:
+            began = self._clock()
+            try:
+                listing = await make()
+                self._made[key] = (began, listing)
+                return listing
+            finally:
+                del self._making[key, sharers]
+
+        task = asyncio.create_task(run(), name=f"listing {'/'.join(key)}")
+        made = self._making[key, sharers] = _Making(task, maker)
+        return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ _COMPONENT = "keywright.dev/controller"
 # Queued Events must not slow down hundreds of renewals that are due at once.
 _PAUSE_SECONDS: Final = 0.05
 _BUSY_PAUSES: Final = 20  # for an Event while keys are due
+# A tenant can have keys due at all times: that must not slow down the Events of others for long.
+_SLOW_SECONDS: Final = 60.0
+_SLOW_EVERY_SECONDS: Final = 300.0
 _QUEUE_LIMIT: Final = 256  # Events of one namespace
 
 
@@ -33,12 +37,18 @@ class EventWriter:
         instance: str,
         pause: float = _PAUSE_SECONDS,
         busy: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`busy`: whether keys are due; Events are then twenty pauses apart."""
+        """`busy`: whether keys are due; Events are then twenty pauses apart.
+
+        That lasts for a minute at most, and begins at most every five minutes, by `clock`.
+        """
         self._client = client
         self._instance = instance
         self._pause = pause
         self._busy = busy
+        self._clock = clock
+        self._slow_since = -_SLOW_EVERY_SECONDS
         self._queued: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
         self._arrived = asyncio.Event()
 
@@ -56,8 +66,16 @@ class EventWriter:
     async def _rest(self) -> None:
         for _ in range(_BUSY_PAUSES):
             await asyncio.sleep(self._pause)
-            if not self._busy():
+            if not self._is_slow():
                 return
+
+    def _is_slow(self) -> bool:
+        if not self._busy():
+            return False
+        now = self._clock()
+        if now - self._slow_since >= _SLOW_EVERY_SECONDS:
+            self._slow_since = now
+        return now - self._slow_since < _SLOW_SECONDS
 
     def queue(self, regarding: Mapping[str, Any], *, warning: bool, reason: str, note: str) -> None:
         """Post an Event when nothing is more urgent; beyond 256 of a namespace it is dropped."""

@@ -133,6 +133,56 @@ def test_a_mistake_that_the_api_server_cannot_see_stalls(invalid: Invalid) -> No
     assert [part for part in invalid.says if part not in said] == [], said
 
 
+def _with_audience(vendor: str, audience: str) -> CredentialSource | list[FieldError]:
+    vendors = {
+        "openai": {"identityProviderId": "idp_a", "serviceAccountId": "sa_a"},
+        "generic": {"endpoint": "https://sts.example.com/oauth/token"},
+    }
+    account = {"name": "chat", "audiences": [audience]}
+    exchange = {"serviceAccountRef": account, vendor: vendors[vendor]}
+    return parse_source(source_body() | {"spec": {"tokenExchange": exchange}})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "audience"),
+    [
+        ("openai", "sts.amazonaws.com"),
+        ("openai", "sts.aliyuncs.com"),
+        ("openai", "pods.eks.amazonaws.com"),
+        ("openai", "https://api.anthropic.com"),
+        ("openai", "https://openrouter.ai"),
+        ("generic", "sts.amazonaws.com"),
+        ("generic", "sts.aliyuncs.com"),
+        ("generic", "pods.eks.amazonaws.com"),
+    ],
+)
+def test_a_token_exchange_has_no_audience_of_another_cloud_or_vendor(
+    vendor: str, audience: str
+) -> None:
+    """Also where no API server has checked it: who receives the token could use it there."""
+    found = _with_audience(vendor, audience)
+    assert isinstance(found, list)
+    ((field, message),) = [(each.field, each.message) for each in found]
+    assert field == "spec.tokenExchange.serviceAccountRef.audiences"
+    assert message.startswith(f"must not be {audience}")
+    assert "name the one that this vendor or endpoint expects" in message
+
+
+@pytest.mark.parametrize(
+    ("vendor", "audience"),
+    [
+        ("openai", "https://api.openai.com/v1"),
+        ("openai", "company-gateway"),
+        ("generic", "https://api.openai.com/v1"),
+        ("generic", "a" * 256),
+    ],
+)
+def test_any_other_audience_is_the_authors_choice(vendor: str, audience: str) -> None:
+    """Of the vendor, of a gateway, or any text that is not longer than the schema allows."""
+    assert isinstance(_with_audience(vendor, audience), CredentialSource)
+    assert isinstance(_with_audience(vendor, "a" * 257), list)
+
+
 def test_the_table_of_mistakes_is_long() -> None:
     """At least 65 different mistakes are reported at apply or in the status."""
     names = [(row.kind, row.name) for refused in Refused for row in rows(refused)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -203,52 +203,76 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     async def play() -> None:
         listings = SharedListings(clock=clock, age=timedelta(minutes=10))
         with pytest.raises(OSError):  # noqa: PT011  that one
-            await listings.get(("iam",), make)
-        await listings.get(("iam",), make)
+            await listings.get(("iam",), make, source=source())
+        await listings.get(("iam",), make, source=source())
         clock.advance(minutes=9)
-        await listings.get(("iam",), make)
+        await listings.get(("iam",), make, source=source())
         assert made == 2
         clock.advance(minutes=1)
-        await listings.get(("iam",), make)
+        await listings.get(("iam",), make, source=source())
 
     asyncio.run(play())
     assert made == 3
 
 
-@pytest.mark.parametrize(
-    ("kind", "answers"),
-    [
-        pytest.param(FailureClass.DENIED, ["failed", "made", "made"], id="of one session"),
-        pytest.param(FailureClass.TRANSIENT, ["failed"] * 3, id="of the cloud"),
-    ],
-)
-def test_a_session_that_is_denied_a_listing_speaks_for_itself(
-    kind: FailureClass, answers: list[str]
-) -> None:
-    """Others that waited for its listing make one that they all share."""
-    requests = 0
+@pytest.mark.parametrize("kind", list(FailureClass))
+def test_a_failed_listing_speaks_for_its_source_alone(kind: FailureClass) -> None:
+    """Those of another source that waited for it make one that they share, whatever the failure.
 
-    async def refused() -> str:
-        await asyncio.sleep(0)
-        raise Failure("no.", kind=kind, reason="AccessDenied")
+    Those of the same source share the failure, as they would get the same one.
+    """
+    made: list[str] = []
 
-    async def allowed() -> str:
-        nonlocal requests
-        requests += 1
-        await asyncio.sleep(0)
-        return "made"
-
-    async def play() -> None:
+    async def play() -> list[str]:
         listings = SharedListings(clock=FakeClock())
 
-        async def answer(make: Callable[[], Awaitable[str]]) -> str:
+        async def answer(uid: str, *, fails: bool, generation: int = 1) -> str:
+            async def make() -> str:
+                made.append(uid)
+                await asyncio.sleep(0)
+                if fails:
+                    raise Failure("no.", kind=kind, reason="AccessDenied")
+                return "made"
+
+            by = replace(source(), uid=uid, generation=generation)
             try:
-                return await listings.get(("iam",), make)
+                return await listings.get(("iam",), make, source=by)
             except Failure:
                 return "failed"
 
-        found = await asyncio.gather(answer(refused), answer(allowed), answer(allowed))
-        assert list(found) == answers
+        return await asyncio.gather(
+            answer("hostile", fails=True),
+            answer("hostile", fails=True),
+            answer("honest", fails=False),
+            answer("honest", fails=False),
+            answer("hostile", fails=False, generation=2),
+        )
+
+    assert asyncio.run(play()) == ["failed", "failed", "made", "made", "made"]
+    assert made == ["hostile", "honest", "hostile"]
+
+
+def test_nobody_waits_for_the_failures_of_several_others() -> None:
+    """In an outage, each source learns of it by one request of its own, at the same time."""
+    began: list[int] = []
+
+    async def play() -> None:
+        listings, every = SharedListings(clock=FakeClock()), asyncio.Event()
+
+        async def answer(number: int) -> None:
+            async def make() -> str:
+                began.append(number)
+                if len(began) == 10:
+                    every.set()
+                if number:
+                    await every.wait()
+                raise Failure("no.", kind=FailureClass.TRANSIENT, reason="Unreachable")
+
+            with pytest.raises(Failure):
+                await listings.get(("iam",), make, source=replace(source(), uid=f"uid-{number}"))
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(answer(number) for number in range(10)))
 
     asyncio.run(play())
-    assert requests == (1 if "made" in answers else 0)
+    assert sorted(began) == list(range(10))

@@ -107,3 +107,31 @@ async def test_events_make_way_for_keys_that_are_due() -> None:
     _queue(writer, "team", 5)
     await _run_until_complete(writer, posts)
     assert [seen.count(number) for number in (1, 2, 3, 4)] == [20, 20, 1, 1]
+
+
+async def test_keys_that_are_always_due_slow_down_events_for_a_minute() -> None:
+    """As of a tenant whose endpoints hang; nor does a moment without them begin another minute."""
+    posts = _Posts(wanted=10)
+    seen: list[int] = []
+    seconds = 1000.0
+
+    def busy() -> bool:
+        nonlocal seconds
+        seen.append(len(posts.notes))
+        seconds += 3.0 if len(posts.notes) < 7 else 240.0
+        # Between two Events, no key is due.
+        return len(posts.notes) != 5
+
+    writer = EventWriter(
+        posts,  # type: ignore[arg-type]
+        instance="a",
+        pause=0,
+        busy=busy,
+        clock=lambda: seconds,
+    )
+    _queue(writer, "team", 10)
+    await _run_until_complete(writer, posts)
+    looks = [seen.count(number) for number in range(1, 10)]
+    # A minute is twenty looks of three seconds. After five minutes, the pace is slow again: until
+    # the second look, as one takes four minutes then.
+    assert looks == [20, 1, 1, 1, 1, 1, 2, 2, 2]

@@ -32,6 +32,10 @@ ROOT: Final = SOURCE
 _SESSION_NAME_LIMIT = 64
 # The timeouts of the Alibaba Cloud Credentials tool.
 _CONNECT, _READ = "10s", "5s"
+DEFAULT_LIMITS: Final = Timeouts(
+    connect_seconds=parse_duration(_CONNECT), read_seconds=parse_duration(_READ)
+)
+"""The timeouts of requests that several sources share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def issued_token(answer: HttpResponse, *, sent: Sensitive) -> IssuedToken:
 
 
 def refusal(answer: HttpResponse, *, sent: Sensitive) -> Refusal:
-    """The error in an answer; a message that repeats a part of the sent token is dropped."""
+    """The error in an answer; a code or message that repeats a part of the token is dropped."""
     found = _decoded(answer.body, _Error) or _Error()
     error, code, message = found.error, found.error, found.error_description
     if isinstance(error, dict):
@@ -84,8 +84,7 @@ def refusal(answer: HttpResponse, *, sent: Sensitive) -> Refusal:
         code, message = error.get("type"), error.get("message")
     shown = code if isinstance(code, str) and _CODE.fullmatch(code) else ""
     text = message[:MAX_LENGTH] if isinstance(message, str) else ""
-    if _echoes(text, sent.reveal()):
-        text = ""
+    shown, text = ("" if _echoes(each, sent.reveal()) else each for each in (shown, text))
     return Refusal(answer.status, shown, _short(redacted(text)))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUris
 from keywright.clouds.http import HttpClient, Timeouts
 from keywright.clouds.interfaces import RequestObserver, TokenSource
+from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.sessions import Clock
 
 ROOT: Final = "CredentialSource spec.tokenExchange"
@@ -20,7 +22,10 @@ LIMITS: Final = Timeouts(connect_seconds=10.0, read_seconds=10.0)
 
 @dataclass(frozen=True, slots=True)
 class TokenExchangeContext:
-    """All external dependencies of an exchange; `endpoints` are those that flags allow."""
+    """All external dependencies of an exchange; `endpoints` are those that flags allow.
+
+    `rate_limiter` has the rate of each vendor's host, and of each source with another endpoint.
+    """
 
     tokens: TokenSource
     http: HttpClient
@@ -29,6 +34,9 @@ class TokenExchangeContext:
     skews: ClockSkews | None = None
     observe: RequestObserver | None = None
     min_lifetime: timedelta = timedelta(0)
+    rate_limiter: AdaptiveRateLimiter = field(
+        default_factory=lambda: AdaptiveRateLimiter(clock=time.monotonic)
+    )
 
 
 def exchange_of(source: CredentialSource) -> TokenExchangeSource:

@@ -35,7 +35,8 @@ _REFUSED: Final = frozenset(
 """The codes for a token, or a trust, that does not fit; 401 and 403 mean the same."""
 _BUSY: Final = frozenset({"temporarily_unavailable", "slow_down", "overloaded_error"})
 _SECONDS: Final = re.compile(r"[0-9]{1,5}")
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
+# A token of OpenRouter is renewed minutes before it expires: one pause must end well before that.
+_LONGEST_PAUSE: Final = timedelta(seconds=120)
 # Parameters that a message may name, with the fields that set them.
 _FIELDS: Final[Mapping[str, str]] = {
     "federation_rule_id": "anthropic.federationRuleId",
@@ -210,7 +211,7 @@ def _request_remedy(refusal: Refusal, service: TokenService) -> str:
 
 
 def _pause(answer: HttpResponse) -> timedelta | None:
-    """The pause that the endpoint asks for, ten minutes at most."""
+    """The pause that the endpoint asks for, two minutes at most."""
     text = answer.headers.get("retry-after", "").strip()
     if not _SECONDS.fullmatch(text):
         return None

@@ -1,6 +1,10 @@
 """One exchange: a new ServiceAccount token, one request to the vendor, one access token.
 
 Each exchange uses a new token, because Anthropic accepts a token once (its `jti`).
+
+All exchanges come from the operator's address, which a vendor can throttle as a whole: from then on
+namespaces take turns at the rate that it accepts. A 429 can also be about one organization, so its
+Retry-After holds up only the source (by the failure), and nobody else.
 """
 
 from __future__ import annotations
@@ -8,11 +12,13 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
-from keywright.api.token_exchange_source import GenericExchange
+from keywright.api.token_exchange_source import GenericExchange, TokenService
 from keywright.clouds.addresses import Reach
 from keywright.clouds.http import HttpResponse, TransportError
 from keywright.clouds.identity_tokens import token_facts
@@ -25,7 +31,15 @@ from keywright.clouds.token_exchange.context import (
     exchange_of,
 )
 from keywright.clouds.token_exchange.errors import failure_of, unreachable
-from keywright.clouds.token_exchange.requests import TokenRequest, described, token_request
+from keywright.clouds.token_exchange.requests import (
+    TokenRequest,
+    described,
+    endpoint_of,
+    token_request,
+)
+
+_TOO_MANY: Final = 429
+_OPERATION: Final = "token"
 
 
 async def exchange_token(source: CredentialSource, *, context: TokenExchangeContext) -> Session:
@@ -38,6 +52,9 @@ async def exchange_token(source: CredentialSource, *, context: TokenExchangeCont
     service = exchange.identity
     if isinstance(service, GenericExchange) and not context.endpoints.allow(service.endpoint):
         raise _not_allowed()
+    pace = _pace(source, service)
+    # The turn comes first: what some vendors issue lives only as long as the token.
+    await context.rate_limiter.wait(*pace, tenant=source.namespace)
     token = await context.tokens.token(
         namespace=source.namespace,
         name=exchange.service_account_ref.name,
@@ -50,6 +67,10 @@ async def exchange_token(source: CredentialSource, *, context: TokenExchangeCont
         answer = await _send(request, source=source, context=context)
     except TransportError as error:
         raise unreachable(f"gave no answer: {error}", service) from None
+    if answer.status == _TOO_MANY:
+        context.rate_limiter.throttled(*pace)
+    else:
+        context.rate_limiter.accepted(*pace)
     facts = token_facts(token)
     if answer.status != 200:
         refused = refusal(answer, sent=token)
@@ -64,6 +85,13 @@ async def exchange_token(source: CredentialSource, *, context: TokenExchangeCont
         identity=described(service, subject=facts.subject),
         bearer=issued.value,
     )
+
+
+def _pace(source: CredentialSource, service: TokenService) -> tuple[str, str]:
+    """The rate limit key of an exchange: the host of a vendor, which is fixed, or the source."""
+    if isinstance(service, GenericExchange):
+        return f"source {source.uid}", _OPERATION
+    return urlsplit(endpoint_of(service)).netloc, _OPERATION
 
 
 def _name_of(token: Sensitive) -> str:

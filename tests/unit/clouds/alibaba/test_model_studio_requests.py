@@ -22,7 +22,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
 from keywright.clouds.alibaba.acs3 import ALGORITHM, ApiRequest, signed_headers
 from keywright.clouds.alibaba.api_calls import ApiCalls, ApiError, Call
-from keywright.clouds.alibaba.context import limits_of
+from keywright.clouds.alibaba.context import DEFAULT_LIMITS, limits_of
 from keywright.clouds.alibaba.modelstudio.client import (
     Auth,
     ListedKey,
@@ -32,10 +32,14 @@ from keywright.clouds.alibaba.modelstudio.client import (
     has_permissions,
 )
 from keywright.clouds.alibaba.modelstudio.errors import failure_from_api
-from keywright.clouds.http import HttpResponse
+from keywright.clouds.alibaba.modelstudio.keys import ModelStudioKeys
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
 from keywright.clouds.interfaces import Session
-from tests.unit.clouds.alibaba.contexts import alibaba
+from keywright.planning.state import KeyFault
+from tests.unit.api.samples import grant
+from tests.unit.clouds.alibaba.contexts import Scripted, alibaba
 from tests.unit.fakes.clock import NOON, FakeClock
+from tests.unit.replace import replace
 
 _SESSION = Session(
     access_key_id="STS.NUplanted",
@@ -76,16 +80,20 @@ class _RecordingSdk(Client):  # type: ignore[misc]  # the SDK has no types
         return str(self._endpoint)
 
 
-class _RecordingHttp:
+class _RecordingHttp(HttpClient):
     """An HTTP client that records requests, and returns the next response."""
 
     def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.limits: list[Timeouts] = []
         self.answers = [
             HttpResponse(200, msgspec.json.encode({"success": True} | answer)) for answer in answers
         ]
         self.sent: list[tuple[str, str, str | None, dict[str, str]]] = []
 
+    @override
     async def request(self, method: str, url: str, **options: Any) -> HttpResponse:
+        self.limits.append(options["limits"])
         self.sent.append((method, url, options["body"], options["headers"]))
         return self.answers.pop(0)
 
@@ -370,3 +378,19 @@ def test_a_new_mark_leaves_the_permissions_as_they_are(
 ) -> None:
     """The spec that is left of a deleted grant may lack them; what is unclear is not sent."""
     assert Permissions.listed(ListedKey(1, auth=auth)) == same
+
+
+async def test_a_listing_that_sources_share_has_the_timeouts_of_none_of_them() -> None:
+    """One millisecond is valid, and would fail the lookups of others; its own requests have it."""
+    http = _RecordingHttp({"apiKeys": []}, {"apiKeys": []})
+    key = _key(rotateEvery="7d", region="cn-beijing")
+    source = alibaba(accessKey={"secretRef": {"name": "key"}}, connectTimeout="1ms")
+    context = replace(Scripted().context, api=ApiCalls(http, clock=FakeClock()))
+    spec = {"bedrockShortTermKey": None, "modelStudioKey": {"rotateEvery": "7d"}}
+    keys = ModelStudioKeys(key, grant(**spec), source, _SESSION, context)
+    key_id = "1234567890123456/cn-beijing/7"
+    assert await keys.find_fault(key_id, frozenset({key_id}), 1) is KeyFault.MISSING
+    await keys.list_keys(frozenset())
+    shared, own = [(limits.connect_seconds, limits.read_seconds) for limits in http.limits]
+    assert shared == (DEFAULT_LIMITS.connect_seconds, DEFAULT_LIMITS.read_seconds) == (10, 5)
+    assert own == (0.001, 5)

@@ -105,6 +105,17 @@ def test_a_refusal_that_repeats_the_token_is_not_quoted(size: int) -> None:
     assert (found.code, found.message) == ("invalid_grant", "")
 
 
+@pytest.mark.parametrize("start", [0, 100, len(_SENT.reveal()) - 64])
+@pytest.mark.parametrize("form", ["RFC 6749", "Anthropic"])
+def test_a_code_that_repeats_the_token_is_not_quoted(start: int, form: str) -> None:
+    """Neither whole nor in part, although a token has the characters of a code."""
+    echo = _SENT.reveal()[start : start + 64]
+    error = echo if form == "RFC 6749" else {"type": f"code.{echo[:40]}", "message": "no"}
+    answer = _answer({"error": error}, status=400)
+    assert refusal(answer, sent=_SENT).code == ""
+    assert echo[:40] not in _failure(answer).message
+
+
 def test_a_refusal_is_short_and_clean() -> None:
     """No control character, and no more than a few hundred characters."""
     text = "one\x1b[31m two\r\nthree " + "word " * 500
@@ -118,10 +129,10 @@ def test_a_refusal_is_short_and_clean() -> None:
 
 @pytest.mark.parametrize(
     ("text", "pause"),
-    [("30", timedelta(seconds=30)), ("99999", timedelta(minutes=10)), ("soon", None), ("-1", None)],
+    [("30", timedelta(seconds=30)), ("99999", timedelta(minutes=2)), ("soon", None), ("-1", None)],
 )
 def test_a_pause_is_as_the_vendor_asks_within_limits(text: str, pause: timedelta | None) -> None:
-    """A vendor cannot stop a source for a year."""
+    """A vendor cannot stop a source for a year, nor until its tokens of 15 minutes expire."""
     failure = _failure(_answer({}, status=429, **{"retry-after": text}))
     assert (failure.kind, failure.retry_after) == (FailureClass.THROTTLED, pause)
 

@@ -15,7 +15,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.model_studio_keys import ModelStudioKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.api_calls import Call
-from keywright.clouds.alibaba.context import AlibabaContext, limits_of
+from keywright.clouds.alibaba.context import DEFAULT_LIMITS, AlibabaContext, limits_of
 from keywright.clouds.alibaba.modelstudio import marks
 from keywright.clouds.alibaba.modelstudio.client import (
     ListedKey,
@@ -23,6 +23,7 @@ from keywright.clouds.alibaba.modelstudio.client import (
     Permissions,
     has_permissions,
 )
+from keywright.clouds.http import Timeouts
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
     Evidence,
@@ -99,6 +100,7 @@ class ModelStudioKeys:
         listed = await self.context.listings.get(
             ("modelstudio", account, region, self.key.workspace_id or ""),
             lambda: self._list_by_owner(region),
+            source=self.source,
         )
         mine = listed.get(marks.owner_hash(self.mark), {})
         unknown = {
@@ -222,13 +224,15 @@ class ModelStudioKeys:
 
     # ---- listings
 
-    async def _all_in(self, region: str, known: frozenset[str]) -> list[ListedKey]:
+    async def _all_in(
+        self, region: str, known: frozenset[str], *, limits: Timeouts | None = None
+    ) -> list[ListedKey]:
         """The keys of a region; those with known IDs also if the listing does not show them.
 
         The workspace is listed by itself as well: the API does not say that a listing without one
         shows the keys of all workspaces.
         """
-        api = self._api(region)
+        api = self._api(region, limits=limits)
         found = {item.id: item for item in await api.list_keys()}
         if self.key.workspace_id is not None and region == self.region:
             more = await api.list_keys(workspace_id=self.key.workspace_id)
@@ -244,9 +248,12 @@ class ModelStudioKeys:
     async def _list_by_owner(
         self, region: str
     ) -> dict[str, dict[str, tuple[ListedKey, marks.Description]]]:
-        """All marked keys of a region by the grants that their descriptions name, then by ID."""
+        """All marked keys of a region by the grants that their descriptions name, then by ID.
+
+        Other sources share it, so the timeouts of this one do not apply.
+        """
         found: dict[str, dict[str, tuple[ListedKey, marks.Description]]] = {}
-        for item in await self._all_in(region, frozenset()):
+        for item in await self._all_in(region, frozenset(), limits=DEFAULT_LIMITS):
             description = marks.parse(item.description)
             if description is not None:
                 found.setdefault(description.owner, {})[item.id] = (item, description)
@@ -283,12 +290,12 @@ class ModelStudioKeys:
     def _here(self, key_ids: Iterable[str]) -> list[str]:
         return [each for each in self._of_account(key_ids) if parts_of(each)[1] == self.region]
 
-    def _api(self, region: str) -> ModelStudioApi:
+    def _api(self, region: str, *, limits: Timeouts | None = None) -> ModelStudioApi:
         call = Call(
             by=self.session,
             source=self.source,
             tenant=self.grant.namespace,
-            limits=limits_of(self.source),
+            limits=limits or limits_of(self.source),
         )
         return ModelStudioApi(self.context.api, call, region=region, identity=self.session.identity)
 

@@ -135,6 +135,7 @@ class KeyLookup:
         every = await self.keys.context.listings.get(
             ("apigateway", self.keys.account, self.region),
             lambda: self._run(api_key.list_by_grant),
+            source=self.keys.source,
         )
         return every.get(self.keys.mark.owner, [])
 
@@ -144,6 +145,7 @@ class KeyLookup:
             by_name = await self.keys.context.listings.get(
                 ("apigateway plans", self.keys.account, self.region),
                 lambda: self._run(lambda client: _ids_by_name(usage_plans.list_plans(client))),
+                source=self.keys.source,
             )
         return _ids_of(plan, by_name)
 
@@ -160,6 +162,7 @@ class KeyLookup:
         return await self.keys.context.listings.get(
             ("apigateway plan", self.keys.account, self.region, plan_id),
             lambda: self._run(lambda client: usage_plans.list_members(client, plan_id)),
+            source=self.keys.source,
         )
 
     # ---- requests that confirm

@@ -101,7 +101,9 @@ class UserKeys:
         if account != self._account:
             return None
         every = await self.context.listings.get(
-            ("iam", account, self._service), lambda: self._run(self._all_of_account)
+            ("iam", account, self._service),
+            lambda: self._run(self._all_of_account),
+            source=self.source,
         )
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
