@@ -178,7 +178,7 @@ class TokenExchangeSource(SpecStruct, frozen=True):
         return audiences[0] if audiences else self.identity.audience
 
     def foreign_audiences(self) -> frozenset[str]:
-        """The audiences of others, to whom who receives the token could present it."""
+        """The audiences of other services, to which a recipient of the token could present it."""
         found = self.identities()
         vendors: set[str] = set()
         if not any(isinstance(service, GenericExchange) for service in found):

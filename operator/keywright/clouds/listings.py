@@ -48,7 +48,7 @@ class SharedListings:
         """The listing; raises what `make` raises.
 
         A failure says nothing to callers with another source: its session, proxy or endpoint may be
-        the cause. They make a listing of their own at once, one for each source, so that nobody
+        the cause. They make a listing of their own at once, one for each source, so that no caller
         waits for more than one failure of others.
         """
         caller = (source.uid, source.generation)

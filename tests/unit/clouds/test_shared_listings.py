@@ -240,12 +240,14 @@ def test_a_failed_listing_speaks_for_its_source_alone(kind: FailureClass) -> Non
             except Failure:
                 return "failed"
 
-        return await asyncio.gather(
-            answer("hostile", fails=True),
-            answer("hostile", fails=True),
-            answer("honest", fails=False),
-            answer("honest", fails=False),
-            answer("hostile", fails=False, generation=2),
+        return list(
+            await asyncio.gather(
+                answer("hostile", fails=True),
+                answer("hostile", fails=True),
+                answer("honest", fails=False),
+                answer("honest", fails=False),
+                answer("hostile", fails=False, generation=2),
+            )
         )
 
     assert asyncio.run(play()) == ["failed", "failed", "made", "made", "made"]

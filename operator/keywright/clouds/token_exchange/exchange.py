@@ -4,7 +4,7 @@ Each exchange uses a new token, because Anthropic accepts a token once (its `jti
 
 All exchanges come from the operator's address, which a vendor can throttle as a whole: from then on
 namespaces take turns at the rate that it accepts. A 429 can also be about one organization, so its
-Retry-After holds up only the source (by the failure), and nobody else.
+Retry-After holds up only the source (by the failure), and no other.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _context(answer: HttpResponse, rate_limiter: AdaptiveRateLimiter) -> TokenEx
         tokens=_Tokens(),
         http=ScriptedHttp({_URL: answer, _GENERIC: answer}),
         clock=FakeClock(),
-        endpoints=AllowedUris([_GENERIC]),
+        endpoints=AllowedUris((_GENERIC,)),
         rate_limiter=rate_limiter,
     )
 
@@ -73,7 +73,7 @@ async def _throttle(context: TokenExchangeContext, source: CredentialSource) -> 
 
 
 async def test_a_throttled_vendor_has_one_pace_for_all_sources() -> None:
-    """By its fixed host, and no other vendor. One source's Retry-After holds nobody else up."""
+    """By its fixed host, and no other vendor. One source's Retry-After holds no other source up."""
     watch = Watch()
     rate_limiter = AdaptiveRateLimiter(clock=watch)
     await _throttle(_context(_TOO_MANY, rate_limiter), _source())
