@@ -10,8 +10,8 @@ import pytest
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.credentials import parse_credentials
 from keywright.clouds.alibaba.api_calls import account_of
+from keywright.clouds.alibaba.credentials import parse_credentials
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.answer_values import moment, parsed_moment
 from keywright.clouds.aws.sts.sessions import caller_of, session_of
