@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from secrets import token_hex
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,8 +34,9 @@ def document(name: str) -> Document:
 
 
 def admin_of(world: World) -> Any:
-    """A client of IAM that may do everything."""
-    key = world.aws.create_user(name="admin-of-tests", policies={"all": _EVERYTHING})
+    """A client of IAM that may do everything, with a user of its own."""
+    name = f"admin-of-tests-{token_hex(4)}"
+    key = world.aws.create_user(name=name, policies={"all": _EVERYTHING})
     proxy = f"http://127.0.0.1:{world.aws.proxy_port}"
     return boto3.client(
         "iam",
