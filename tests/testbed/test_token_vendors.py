@@ -164,7 +164,7 @@ def test_anthropic_accepts_a_token_once(vendors: TokenVendors, issuer: Issuer) -
     [
         {"federation_rule_id": "fdrl_2"},
         {"federation_rule_id": "rule"},
-        {"organization_id": str(uuid.uuid4())},
+        {"organization_id": "00000001-0000-4000-8000-000000000000"},
         {"service_account_id": "svac_2"},
         {"workspace_id": "wrkspc_2"},
     ],
@@ -211,7 +211,7 @@ def test_the_claude_api_wants_the_beta_header(vendors: TokenVendors, issuer: Iss
     [
         ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"federation_policy_id": ""}, "invalid_request"),
-        ({"federation_policy_id": str(uuid.uuid4())}, "invalid_grant"),
+        ({"federation_policy_id": "00000002-0000-4000-8000-000000000000"}, "invalid_grant"),
         ({"scope": "admin"}, "invalid_scope"),
     ],
     ids=str,
