@@ -44,7 +44,7 @@ test-api: .venv/.made .cache/archive/.made .cache/schemas/.made
 
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind"
 
-test-oldest: ## run the tests with a cluster on the oldest Kubernetes that is supported (its API server is built once; ARGS for pytest)
+test-oldest: ## run the tests with a cluster on Kubernetes 1.32 (its API server is built once; ARGS for pytest)
 	@KUBERNETES=oldest $(MAKE) --no-print-directory test-api ARGS="$(or $(ARGS),tests/cluster)"
 
 test-testbed: .venv/.made ## run the tests of the testbed: emulated clouds, clients, faults, the demo

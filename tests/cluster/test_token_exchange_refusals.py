@@ -463,8 +463,8 @@ def test_no_token_is_told(exchanges: Exchanges, exchange_tenant: ExchangeTenant,
         api.get(f"{base}/apikeygrants"),
         api.get(f"/apis/events.k8s.io/v1/namespaces/{exchange_tenant.namespace}/events"),
     ]
-    told = str(said) + exchanges.operator.log.read_text() + exchanges.operator.get("/metrics")
+    shown = str(said) + exchanges.operator.log.read_text() + exchanges.operator.get("/metrics")
     secrets = vendors.secrets()
     assert len(secrets) >= 2
     parts = {secret[start : start + 24] for secret in secrets for start in range(len(secret) - 24)}
-    assert [part for part in parts if part in told] == []
+    assert [part for part in parts if part in shown] == []

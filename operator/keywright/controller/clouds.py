@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.alibaba.api_calls import ApiCalls
-from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.alibaba.identities.default_chain import AlibabaDefaultChain
 from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import StsCalls
 from keywright.clouds.aws.api_gateway.client import SERVICE as GATEWAY
 from keywright.clouds.aws.api_gateway.client import GatewayQuotas
-from keywright.clouds.aws.clients import AwsContext as AwsEdges
-from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.clients import AwsContext, BotoClients
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
 from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews
@@ -82,7 +81,7 @@ def connect_clouds(
     ambient = AwsDefaultChain() if settings.allow_ambient else None
     listings = SharedListings(clock=clock, age=settings.key_times.listing_age)
     own = AlibabaDefaultChain() if settings.allow_ambient else None
-    aws = AwsEdges(
+    aws = AwsContext(
         tokens=tokens,
         secrets=secrets,
         calls=calls,
@@ -91,7 +90,7 @@ def connect_clouds(
         min_lifetime=settings.min_key_lifetime,
         listings=listings,
     )
-    alibaba = AlibabaEdges(
+    alibaba = AlibabaContext(
         tokens=tokens,
         secrets=secrets,
         sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews, observe=observe),

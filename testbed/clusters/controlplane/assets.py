@@ -2,7 +2,7 @@
 
 Order: the folder in KUBEBUILDER_ASSETS if it has all three; the cache; a build with Go. etcd falls
 back to Debian's `etcd-server` if its module cannot be built. With KUBERNETES=oldest in the
-environment, all of that is about the oldest version that Keywright supports.
+environment, the cache and the build are those of Kubernetes 1.32.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class ModelStudioKeys:
         if account != self.account:
             return None
         listed = await self.context.listings.get(
-            ("modelstudio", account, region, self.key.workspace_id or ""),
+            ("modelstudio", account, region),
             lambda: self._list_by_owner(region),
             source=self.source,
         )
