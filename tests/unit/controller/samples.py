@@ -133,8 +133,8 @@ class Scene:
 
     def use_vendor(self, cloud_provider: ScriptedProvider) -> None:
         """Let another cloud answer from now on."""
-        self.cloud_provider = self._providers[Provider.AWS] = cloud_provider
-        self._providers[Provider.ALIBABA_CLOUD] = cloud_provider
+        self.cloud_provider = cloud_provider
+        self._providers.update(dict.fromkeys(Provider, cloud_provider))
 
     def put_grant(self, **spec: object) -> None:
         """The grant is made or edited by its author, and seen by the watch."""
