@@ -20,7 +20,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-oldest test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
+.PHONY: help demo test test-api test-long test-oldest test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings scale bench fuzz attack soak lock image build-base release archive node-image mutants docs docs-check audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -28,7 +28,7 @@ help: ## list the commands
 demo: .cache/demo/.made ## run the demo: a key is issued, used and renewed in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: ## run the tests of the product except test-faults, on a real API server and, if available, on kind (ARGS for pytest, without kind; CLUSTER=kind for kind alone)
+test: ## run the tests of the product except test-long and test-faults, on a real API server and, if available, on kind (ARGS for pytest, without kind; CLUSTER=kind for kind alone)
 ifeq ($(CLUSTER),kind)
 	@$(MAKE) --no-print-directory test-kind
 else
@@ -40,9 +40,18 @@ endif
 test-api: .venv/.made .cache/archive/.made .cache/schemas/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
-	@$(DEV)/python -m pytest $(PARALLEL) $(if $(findstring tests/testbed,$(ARGS)),,--ignore=tests/testbed) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest $(PARALLEL) $(MARKS) $(if $(findstring tests/testbed,$(ARGS)),,--ignore=tests/testbed) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind"
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# The long ones are left out, unless ARGS name what to run.
+test-api: MARKS := -m "not faults and not kind$(if $(ARGS),, and not long)"
+test-long: MARKS := -m "long and not faults and not kind"
+test-testbed: MARKS := -m "not faults and not kind"
+
+test-long: .venv/.made .cache/archive/.made ## run the longest tests: twenty renewals, crashes at every write, restores, floods, the soak (ARGS for pytest)
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m testbed.go_tools
+	@$(DEV)/python -m pytest $(PARALLEL) $(MARKS) --ignore=tests/testbed $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-oldest: ## run the tests with a cluster on Kubernetes 1.32 (its API server is built once; ARGS for pytest)
 	@KUBERNETES=oldest $(MAKE) --no-print-directory test-api ARGS="$(or $(ARGS),tests/cluster)"
@@ -50,7 +59,7 @@ test-oldest: ## run the tests with a cluster on Kubernetes 1.32 (its API server 
 test-testbed: .venv/.made ## run the tests of the testbed: emulated clouds, clients, faults, the demo
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m testbed.go_tools
-	@$(DEV)/python -m pytest $(PARALLEL) tests/testbed $(ARGS)
+	@$(DEV)/python -m pytest $(PARALLEL) $(MARKS) tests/testbed $(ARGS)
 
 test-kind-here: .venv/.made
 	@$(DEV)/python -m tests.kind

@@ -18,6 +18,7 @@ _RENEWALS = 3
 _PODS = (alibaba.ENV, alibaba.FILES, alibaba.CLI_CONFIG, alibaba.SECTION, sidecars.ALIBABA)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_three_renewals_of_every_way_under_a_reader(
     make_world: MakeWorld, record_property: Record, tmp_path: Path

@@ -50,6 +50,7 @@ def answers(tenant: Tenant, data: dict[str, str]) -> list[Answer]:
     return [client.call(data, cloud_environment=environment) for client in _CLIENTS]
 
 
+@pytest.mark.faults
 def test_the_sample_is_ready_within_two_seconds(
     sample: SampleTenant, record_property: Record
 ) -> None:
@@ -72,6 +73,7 @@ def test_the_sample_is_ready_within_two_seconds(
     assert [answer for answer in answers(sample, sample.data()) if not answer.ok] == []
 
 
+@pytest.mark.faults
 def test_the_sample_is_ready_soon_however_often(tenant: Tenant, record_property: Record) -> None:
     """From the apply of source and grant to Ready: under two seconds, ten times out of ten."""
     took = []

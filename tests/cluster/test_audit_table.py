@@ -187,6 +187,7 @@ def names(items: Any, *, removable: bool) -> Found:
     }
 
 
+@pytest.mark.long
 def test_each_orphan_is_found_and_only_these_are_removed(scene: AuditScene) -> None:
     """25 kinds of orphans among 300 resources of others; the account is compared afterwards."""
     planted = Planted()

@@ -51,6 +51,7 @@ def auditor(tenant: Tenant) -> Tenant:
     return tenant
 
 
+@pytest.mark.long
 def test_orphans_among_resources_of_others_are_found(auditor: Tenant) -> None:
     """Users, keys and plans, beyond the first page; other clusters' and retained ones are not."""
     iam: Any = auditor.world.aws.administrator("iam")

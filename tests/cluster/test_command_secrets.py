@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from keywright.cli.exit_codes import ExitCode
@@ -91,6 +92,7 @@ def plant(tenant: Tenant) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_commands_show_and_leave_no_secret_value(tenant: Tenant, tmp_path: Path) -> None:
     """Screens and documents of audit, doctor, env, render, status and explain, also of faults."""
     secrets = plant(tenant)

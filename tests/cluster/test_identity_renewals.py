@@ -88,6 +88,7 @@ WAYS: dict[str, Callable[[Tenant, str], None]] = {
 _WITHOUT_END = {"access-key", "ambient"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_three_renewals_of_every_identity(lent: tuple[World, str], tmp_path: Path) -> None:
     """No call is refused, whatever the identity; the Secret is deleted with its grant."""

@@ -36,14 +36,14 @@ def test_a_key_is_used_by_both_sdks(studio: ModelStudioTenant) -> None:
 
 def test_a_key_is_rotated_and_revoked(studio: ModelStudioTenant) -> None:
     """The old key works for the overlap, and none is left after the deletion."""
-    first = studio.key_ready(overlap="3s")
+    first = studio.key_ready(overlap="20s")
     before = studio.data()
     renew(studio, revision=2)
     assert len(studio.live_keys()) == 2
     assert studio.ask(**before).ok
     eventually(
         lambda: first["keyId"] not in studio.live_keys(),
-        seconds=20,
+        seconds=60,
         reported=lambda: (studio.status(), studio.keys()),
     )
     assert studio.ask().ok

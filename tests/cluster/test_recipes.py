@@ -82,6 +82,7 @@ def test_a_recipe_is_read_by_code_from_the_source(stage: Stage, recipe: Recipe) 
     _is_read(recipe.name, READERS[recipe.reader](stage, recipe))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "recipe", [each for each in recipes() if each.reader in CLIENTS], ids=lambda each: each.name
 )

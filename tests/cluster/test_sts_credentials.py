@@ -117,6 +117,7 @@ def test_all_formats_stand_together(tenant: Tenant) -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_process_that_never_restarts_lives_through_five_renewals(
     tenant: Tenant, tmp_path: Path

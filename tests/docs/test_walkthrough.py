@@ -66,6 +66,7 @@ def _files(root: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_walk_through_adds_a_kind_that_works(tmp_path: Path) -> None:
     """Four files of the product change, and the emulated Bedrock accepts the new kind of key."""

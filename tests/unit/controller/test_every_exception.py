@@ -205,6 +205,7 @@ async def test_a_key_whose_write_may_have_succeeded_is_never_removed() -> None:
     assert wrong == []
 
 
+@pytest.mark.long
 async def test_a_deletion_gives_up_whatever_is_raised() -> None:
     """After so many tries the namespace is not held up any more, and the keys are named."""
     wrong = []

@@ -36,6 +36,7 @@ _LIVES = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lives=_LIVES,

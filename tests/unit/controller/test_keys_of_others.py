@@ -92,7 +92,7 @@ def test_many_grants_of_a_user_cost_little_however_long_their_statuses_are() -> 
     began = time.process_time()
     for _ in range(200):
         assert len(proofs.of_others(_grant()).ids) == 499
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 def test_grants_of_other_users_cost_nothing() -> None:
@@ -101,7 +101,7 @@ def test_grants_of_other_users_cost_nothing() -> None:
     began = time.process_time()
     for _ in range(2000):
         assert proofs.of_others(_grant()).ids == frozenset()
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2.5
 
 
 async def test_a_deleted_grant_whose_kind_was_edited_knows_the_keys_of_others() -> None:

