@@ -157,7 +157,7 @@ def short_lived(make_world: MakeWorld) -> Iterator[tuple[World, OperatorProcess]
 def test_sessions_are_renewed_also_with_a_renewed_certificate(
     short_lived: tuple[World, OperatorProcess],
 ) -> None:
-    """boto3, which reads the Secret as a pod, is never refused; no private key is told."""
+    """boto3, which reads the Secret as a pod, is never refused; no private key is reported."""
     world, operator = short_lived
     tenant = Tenant(world)
     tenant.prepare()
