@@ -85,7 +85,9 @@ class ClientAuthority:
             key_usage=usage(signs_certificates=True),
             issuer=None if parent is None else parent.certificate,
         )
-        self.certificate = builder.sign(key if parent is None else parent.key, hashes.SHA256())
+        self.certificate: x509.Certificate = builder.sign(
+            key if parent is None else parent.key, hashes.SHA256()
+        )
 
     @property
     def key(self) -> ec.EllipticCurvePrivateKey:

@@ -340,7 +340,7 @@ def _elsewhere(attribute: str) -> Callable[[Anywhere], None]:
     def plant(found: Anywhere) -> None:
         found.put(found.issue())
         arn: str = getattr(found, attribute)
-        found.apply(**{field: f"{arn[:-12]}000000000000"})
+        found.apply(hops=None, name=SOURCE, **{field: f"{arn[:-12]}000000000000"})
 
     return plant
 

@@ -85,7 +85,7 @@ class Anywhere:
         change(request)
         environment = self.cloud.client_environment()
         session = URLLib3Session(
-            proxies={"https": environment["HTTPS_PROXY"]}, verify=environment["AWS_CA_BUNDLE"]
+            proxies={"https": environment["HTTPS_PROXY"]}, verify=_bundle(environment)
         )
         answer = session.send(request.prepare())
         return answer.status_code, json.loads(answer.text)
@@ -94,6 +94,11 @@ class Anywhere:
         """Status and message of a refusal."""
         status, body = self.create_session(pair, **options)
         return status, str(body.get("message") or body.get("Message"))
+
+
+def _bundle(environment: dict[str, str]) -> Any:
+    """The CAs that a client trusts: botocore's types know only whether it trusts any."""
+    return environment["AWS_CA_BUNDLE"]
 
 
 @pytest.fixture
@@ -204,7 +209,7 @@ def test_a_revoked_certificate_is_refused(anywhere: Anywhere) -> None:
 
 
 def _other_body(request: AWSRequest) -> None:
-    request.data = request.data.replace("3600", "3601")
+    request.data = str(request.data).replace("3600", "3601")
 
 
 def _other_serial(request: AWSRequest) -> None:

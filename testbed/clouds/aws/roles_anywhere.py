@@ -293,7 +293,7 @@ def _parameters(request: Request) -> dict[str, Any]:
 
 def _context(anchor: _TrustAnchor, certificate: x509.Certificate) -> dict[str, tuple[str, ...]]:
     """The context keys of the trust policy: the tags are both of the request and the principal."""
-    keys = {
+    keys: dict[str, tuple[str, ...]] = {
         "aws:sourcearn": (anchor.arn,),
         "aws:sourceaccount": (anchor.arn.split(":")[4],),
         "sts:rolesessionname": (x509_attributes.session_name(certificate),),

@@ -39,7 +39,7 @@ def session_name(certificate: x509.Certificate) -> str:
 def source_identity(certificate: x509.Certificate) -> str | None:
     """The common name of the subject; None without one."""
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return _NOT_IN_IDENTITIES.sub("", f"CN={found[0].value}")[:64] if found else None
+    return _NOT_IN_IDENTITIES.sub("", f"CN={found[0].value!s}")[:64] if found else None
 
 
 def session_tags(certificate: x509.Certificate) -> dict[str, str]:

@@ -36,7 +36,7 @@ _NOW = datetime.now(UTC)
 _TYPE = "application/x-amz-json-1.0"
 
 
-def loaded(pair: ClientPair, *, now: datetime = _NOW, **data: str) -> ClientCertificate:
+def loaded(pair: ClientPair, **data: str) -> ClientCertificate:
     """The certificate of a Secret that has other data in part."""
     found = {**pair.data, **data}
     return load_certificate(
@@ -44,7 +44,7 @@ def loaded(pair: ClientPair, *, now: datetime = _NOW, **data: str) -> ClientCert
         Sensitive(found["tls.key"]),
         secret="client",
         field="CredentialSource spec.aws.rolesAnywhere.secretRef",
-        now=now,
+        now=_NOW,
     )
 
 

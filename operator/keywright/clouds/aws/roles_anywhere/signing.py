@@ -28,7 +28,9 @@ def sign_request(
     """Add the headers of the signature to an AWSRequest of botocore, which has none yet."""
     from botocore.auth import SigV4Auth  # noqa: PLC0415  imported after start-up
 
-    canonical: Any = SigV4Auth(None, SERVICE, region)
+    # The key of the certificate signs: there are no credentials.
+    none: Any = None
+    canonical: Any = SigV4Auth(none, SERVICE, region)
     timestamp = clock().strftime(_TIMESTAMP)
     request.context["timestamp"] = timestamp
     request.headers["X-Amz-Date"] = timestamp
