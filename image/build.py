@@ -81,7 +81,8 @@ def _labels() -> list[str]:
 
 def _parts(base_id: str) -> str:
     """A digest of all that the image is made of."""
-    sources = (tree.ROOT / "operator" / "keywright").rglob("*.py")
+    operator = tree.ROOT / "operator" / "keywright"
+    sources = [path for ending in ("py", "json") for path in operator.rglob(f"*.{ending}")]
     ours = Path(__file__).parent.glob("*.py")
     paths = [tree.RUNTIME, tree.BUILD, _DOCKERFILE, *sources, *ours]
     return tree.digest_of(paths, also=f"{base_id} {_labels()}")

@@ -1,6 +1,6 @@
 """What the operator never loads is left out of the image: models of services and resources.
 
-It asks three services of AWS, and Kubernetes with plain dictionaries.
+It asks four services of AWS, and Kubernetes with plain dictionaries.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The clients that the operator makes (keywright.clouds.aws).
-AWS_SERVICES = ("apigateway", "iam", "sts")
+AWS_SERVICES = ("apigateway", "iam", "rolesanywhere", "sts")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 
 from testbed.readers import PollingReader
 from testbed.world import World
+from tests.cluster.anywhere import Anywhere
 from tests.cluster.chains import EVERYTHING, apply_chain, roles
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, Tenant
@@ -76,11 +77,18 @@ def _ambient_and_role(tenant: Tenant, own: str) -> None:
     apply_chain(tenant, [{"roleArn": far}], ambient={})
 
 
+def _roles_anywhere(tenant: Tenant, _: str) -> None:
+    anywhere = Anywhere(tenant)
+    anywhere.put(anywhere.issue())
+    anywhere.apply()
+
+
 WAYS: dict[str, Callable[[Tenant, str], None]] = {
     "web-identity": _web_identity,
     "chain-of-two": _chain_of_two,
     "access-key": _access_key,
     "access-key-and-role": _access_key_and_role,
+    "roles-anywhere": _roles_anywhere,
     "ambient": _ambient,
     "ambient-and-role": _ambient_and_role,
 }

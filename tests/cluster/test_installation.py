@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testbed.client_certificates import ClientAuthority
 from testbed.clusters.api import ApiError
 from testbed.documents import documents
 from testbed.operators import OperatorProcess
@@ -154,6 +155,28 @@ def _access_key(world: World) -> dict[str, str]:
     return {"ACCESS_KEY_ID": key.access_key_id, "SECRET_ACCESS_KEY": key.secret_key}
 
 
+def _roles_anywhere(world: World) -> dict[str, str]:
+    folder = EXAMPLES / "roles-anywhere"
+    (source,) = documents((folder / "credentialsource.yaml").read_text())
+    identity = source["spec"]["aws"]["rolesAnywhere"]
+    trust, permissions = (
+        json.loads((folder / f"{part}-policy.json").read_text())
+        for part in ("trust", "permissions")
+    )
+    world.aws.create_role(
+        name="edge-bedrock", trust_policy=trust, policies={"permissions": permissions}
+    )
+    authority = ClientAuthority()
+    world.aws.create_trust_anchor(certificates=authority.pem, arn=identity["trustAnchorArn"])
+    world.aws.create_profile(role_arns=[identity["roleArn"]], arn=identity["profileArn"])
+    files = world.directory / "certificates"
+    files.mkdir()
+    certificate, key = files / "ca.crt", files / "ca.key"
+    certificate.write_text(authority.pem)
+    key.write_text(authority.key_pem)
+    return {"CA_CERTIFICATE": str(certificate), "CA_KEY": str(key), "FILES": str(files)}
+
+
 def _long_term(world: World) -> None:
     boundary = (EXAMPLES / "bedrock-long-term" / "boundary-policy.json").read_text()
     world.aws.create_managed_policy(name="keywright-bedrock", document=json.loads(boundary))
@@ -237,6 +260,7 @@ GUIDES = (
     Guide("aws-long-term", _telemetry, "observability/apikeygrants/traces-key"),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
+    Guide("roles-anywhere", _roles_anywhere, "edge/apikeygrants/edge-key"),
     Guide(
         "tenancy",
         _role(

@@ -10,6 +10,7 @@ GUIDES = (
     "sts-credentials",
     "role-chains",
     "access-keys",
+    "roles-anywhere",
     "tenancy",
     "api-gateway",
     "alibaba-rrsa",

@@ -1,7 +1,9 @@
 """Identities in AWS, and the role chain that starts from one."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
+
+import msgspec
 
 from keywright.api.errors import FieldError
 from keywright.api.schema import (
@@ -22,6 +24,22 @@ AWS_AUDIENCE = "sts.amazonaws.com"
 # Keys of the Secret of an access key; the token is only set for temporary credentials.
 AWS_ID, AWS_SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 AWS_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  a key of a Secret
+TLS_CERTIFICATE, TLS_KEY = "tls.crt", "tls.key"
+"""Keys of a Secret of type kubernetes.io/tls, such as cert-manager writes."""
+ALL_SESSION_ASKS: Final = frozenset({"duration", "policy", "policyArns"})
+"""The options of grants that the session of a role can have."""
+
+
+_ANYWHERE: Final = r"^arn:aws[a-z-]*:rolesanywhere:[a-z]{2,4}(-[a-z0-9]+)+:[0-9]{12}"
+_UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+TrustAnchorArn: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=160, pattern=rf"{_ANYWHERE}:trust-anchor/{_UUID}")
+]
+"""The ARN of a trust anchor, whose region becomes part of a host name."""
+ProfileArn: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=160, pattern=rf"{_ANYWHERE}:profile/{_UUID}")
+]
+"""The ARN of a profile of IAM Roles Anywhere."""
 
 
 class WebIdentity(SpecStruct, frozen=True):
@@ -30,6 +48,8 @@ class WebIdentity(SpecStruct, frozen=True):
     Without `role_arn`, the role is that of the ServiceAccount annotation
     `eks.amazonaws.com/role-arn`.
     """
+
+    session_asks: ClassVar = ALL_SESSION_ASKS
 
     service_account_ref: ServiceAccountReference
     role_arn: Text | None = None
@@ -55,6 +75,32 @@ class WebIdentity(SpecStruct, frozen=True):
             else {"serviceAccount": self.service_account_ref.name}
         )
         return {"webIdentity": who | session_limits(self.policy_arns, policy=self.policy)}
+
+
+class RolesAnywhere(SpecStruct, frozen=True):
+    """A session of IAM Roles Anywhere, by an X.509 certificate and its private key in a Secret.
+
+    CreateSession takes no session policy; those of the profile limit its sessions. Without
+    `session_name`, AWS uses the serial number of the certificate.
+    """
+
+    session_asks: ClassVar = frozenset({"duration"})
+
+    trust_anchor_arn: TrustAnchorArn
+    profile_arn: ProfileArn
+    role_arn: Text
+    secret_ref: SecretReference
+    session_name: Text | None = None
+    session_duration: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The region of the trust anchor, whose endpoint is called."""
+        return self.trust_anchor_arn.split(":")[3]
+
+    def key_identity(self) -> KeyIdentity:
+        """The role and the profile, which limits its sessions: certificates are replaced freely."""
+        return {"rolesAnywhere": {"roleArn": self.role_arn, "profileArn": self.profile_arn}}
 
 
 class AwsAccessKey(SpecStruct, frozen=True):
@@ -100,7 +146,9 @@ class AwsHop(SpecStruct, frozen=True):
         return identity
 
 
-AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
+AssumedRole: TypeAlias = WebIdentity | RolesAnywhere
+"""Identities that are a session of a role, with `role_arn` and `session_duration`."""
+AwsIdentity: TypeAlias = AssumedRole | AwsAccessKey | Ambient
 
 
 class AwsSource(SpecStruct, frozen=True):
@@ -109,6 +157,7 @@ class AwsSource(SpecStruct, frozen=True):
     region: Region
     sts_endpoint: Text | None = None
     web_identity: WebIdentity | None = None
+    roles_anywhere: RolesAnywhere | None = None
     access_key: AwsAccessKey | None = None
     ambient: Ambient | None = None
     assume_roles: tuple[AwsHop, ...] = ()
@@ -127,6 +176,34 @@ class AwsSource(SpecStruct, frozen=True):
     def identity(self) -> AwsIdentity:
         """The identity."""
         return self.identities()[0]
+
+    @property
+    def base_role(self) -> AssumedRole | None:
+        """The identity, if it is a session of a role; None for static keys."""
+        identity = self.identity
+        return identity if isinstance(identity, AssumedRole) else None
+
+    @property
+    def session_asks(self) -> frozenset[str]:
+        """The options of grants that the last session can have; empty if there is no session."""
+        if self.assume_roles:
+            return ALL_SESSION_ASKS
+        role = self.base_role
+        return frozenset() if role is None else role.session_asks
+
+    def hop_actions(self, number: int) -> list[str]:
+        """The actions that both policies must allow for a role of the chain, numbered from 0.
+
+        Transitive tags and a source identity are passed on to all later roles, and IAM Roles
+        Anywhere sets the source identity itself.
+        """
+        hops = self.assume_roles[: number + 1]
+        actions = ["sts:AssumeRole"]
+        if hops[-1].session_tags or any(hop.transitive_tag_keys for hop in hops):
+            actions.append("sts:TagSession")
+        if self.roles_anywhere is not None or any(hop.source_identity for hop in hops):
+            actions.append("sts:SetSourceIdentity")
+        return actions
 
     @property
     def session_policies(self) -> tuple[str, tuple[str, ...]]:
@@ -148,6 +225,9 @@ class AwsSource(SpecStruct, frozen=True):
                 keys.setdefault(reference.name, set()).add(reference.key)
         if self.access_key is not None:
             keys.setdefault(self.access_key.secret_ref.name, set()).update((AWS_ID, AWS_SECRET))
+        if self.roles_anywhere is not None:
+            name = self.roles_anywhere.secret_ref.name
+            keys.setdefault(name, set()).update((TLS_CERTIFICATE, TLS_KEY))
         return {name: frozenset(needed) for name, needed in keys.items()}
 
     def key_identity(self) -> KeyIdentity:

@@ -172,8 +172,8 @@ def _session_of_aws(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldErr
     """
     requested = key.session_policies
     field = f"spec.{key.kind}.{requested[0]}" if requested else f"spec.{key.kind}"
-    if not aws.assume_roles and aws.web_identity is None:
-        way = "accessKey" if aws.access_key is not None else "ambient"
+    (way,) = aws.identity.key_identity()
+    if not aws.session_asks:
         yield FieldError(
             f"spec.{key.kind}" if key.is_session else field,
             f"source {name} has aws.{way} and assumes no role, and AWS has no session for that:"
@@ -189,6 +189,12 @@ def _session_of_aws(key: Key, *, aws: AwsSource, name: str) -> Iterator[FieldErr
     place, own = aws.session_policies
     if key.is_scoped:
         yield from _scoping(key, aws=aws, name=name)
+    elif requested and "policy" not in aws.session_asks:
+        yield FieldError(
+            field,
+            f"source {name} has aws.{way} and assumes no role, and AWS has no session policies for"
+            " that: remove it here, set scopedSession, or set assumeRoles in the source",
+        )
     elif requested and own:
         yield FieldError(
             field,

@@ -11,7 +11,7 @@ from keywright.api.alibaba_source import (
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.aws_source import AwsHop, AwsSource
+from keywright.api.aws_source import AwsHop, AwsSource, RolesAnywhere
 from keywright.api.checks import DAY, HOUR, MINUTE
 from keywright.api.errors import FieldError
 from keywright.api.schema import TOKEN_SECONDS, ServiceAccountReference
@@ -70,10 +70,36 @@ def _aws(aws: AwsSource) -> Iterator[FieldError]:
             f"{field}.sessionDuration", web.session_duration, least=15 * MINUTE, most=12 * HOUR
         )
         yield from checks.session_policy(f"{field}.policy", web.policy, latin=True)
+    if aws.roles_anywhere is not None:
+        yield from _roles_anywhere(aws, aws.roles_anywhere)
     yield from _few_hops("spec.aws.assumeRoles", len(aws.assume_roles))
     for index, hop in enumerate(aws.assume_roles):
         yield from _aws_hop(
             f"spec.aws.assumeRoles[{index}]", hop, of_key=aws.access_key is not None and index == 0
+        )
+
+
+def _roles_anywhere(aws: AwsSource, identity: RolesAnywhere) -> Iterator[FieldError]:
+    """Trust anchor, profile and role are of one account; iam:PassRole allows no other role."""
+    field = "spec.aws.rolesAnywhere"
+    yield from checks.duration(
+        f"{field}.sessionDuration", identity.session_duration, least=15 * MINUTE, most=12 * HOUR
+    )
+    anchor, profile = identity.trust_anchor_arn.split(":"), identity.profile_arn.split(":")
+    if anchor[:5] != profile[:5]:
+        yield FieldError(
+            f"{field}.profileArn",
+            "must be a profile of the partition, region and account of trustAnchorArn",
+        )
+    if not identity.role_arn.startswith(f"arn:{anchor[1]}:iam::{anchor[4]}:role/"):
+        yield FieldError(
+            f"{field}.roleArn", "must be a role of the partition and account of trustAnchorArn"
+        )
+    if any(hop.source_identity is not None for hop in aws.assume_roles):
+        yield FieldError(
+            "spec.aws.assumeRoles",
+            "rolesAnywhere sets the source identity to the subject of the certificate, and no"
+            " later role can change it: remove sourceIdentity",
         )
 
 

@@ -238,7 +238,10 @@ async def _session(source: CredentialSource, number: int, tools: Tools) -> Hop:
         return failed(id_, title, failure)
     end = f"until {format_time(session.expires_at)}" if session.expires_at else "without an end"
     account = f"account {caller.account_id}, " if caller.account_id else ""
-    return Hop(id_, title, facts=(f"{caller.identity}", f"{account}valid {end}"))
+    facts = (f"{caller.identity}", f"{account}valid {end}")
+    if session.warning:
+        return Hop(id_, title, Result.WARNING, facts=facts, cure=session.warning)
+    return Hop(id_, title, facts=facts)
 
 
 def _shortened(source: CredentialSource, number: int) -> CredentialSource:

@@ -58,7 +58,7 @@ def _account(source: CredentialSource) -> str | None:
     names: list[str | None] = []
     if aws is not None:
         names = [hop.role_arn for hop in aws.assume_roles]
-        names.insert(0, aws.web_identity.role_arn if aws.web_identity is not None else None)
+        names.insert(0, aws.base_role.role_arn if aws.base_role is not None else None)
     elif alibaba is not None:
         names = [getattr(alibaba.identity, "role_arn", None)]
         names += [hop.role_arn for hop in alibaba.assume_roles]

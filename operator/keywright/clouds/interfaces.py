@@ -64,7 +64,8 @@ class Session:
     the token of a source that has only a token; of the access key only the ID is set then, which
     distinguishes tokens. `not_shared` returns why static credentials must not be written to another
     namespace now; None if no Secret has to consent. `opened_at`: when the cache began to open it,
-    with fractions of a second, to compare it with a later request.
+    with fractions of a second, to compare it with a later request. `warning`: a sentence for the
+    status of the source, or empty.
     """
 
     access_key_id: str
@@ -77,6 +78,7 @@ class Session:
     bearer: Sensitive | None = None
     not_shared: Consent | None = None
     opened_at: datetime | None = None
+    warning: str = ""
 
 
 class DefaultCredentials(Protocol):
@@ -271,8 +273,10 @@ class SessionRequirement(Protocol):
         """Whether the session is accepted."""
 
 
-def end_unknown(session: Session) -> str:
-    """A warning for a session with an unknown expiry; empty for any other."""
+def session_warning(session: Session) -> str:
+    """The warning of a session, or one for an unknown expiry; empty for any other."""
+    if session.warning:
+        return session.warning
     if session.expires_at is not None or (session.session_token or session.bearer) is None:
         return ""
     if session.bearer is not None:

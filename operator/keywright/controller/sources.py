@@ -14,7 +14,7 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import SourceStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.clock_skew import ClockSkews
-from keywright.clouds.interfaces import CloudProvider, end_unknown
+from keywright.clouds.interfaces import CloudProvider, session_warning
 from keywright.clouds.sessions import Clock
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
@@ -232,7 +232,7 @@ class SourceReconciler:
                 account_id=caller.account_id,
                 issued_at=session.issued_at,
                 expires_at=session.expires_at,
-                warning=end_unknown(session),
+                warning=session_warning(session),
             ),
             provider=source.provider.value,
             uid=known.uid,

@@ -131,8 +131,8 @@ class Authentication:
             )
         timestamp = request.header("x-amz-date") or ""
         minutes = STS_SKEW_MINUTES if service == "sts" else SKEW_MINUTES
-        self._check_time(timestamp, scope=scope, minutes=minutes)
-        self._check_signed_headers(request, signed=authorization.signed_headers)
+        self.check_time(timestamp, scope=scope, minutes=minutes)
+        self.check_signed_headers(request, signed=authorization.signed_headers)
         expected = sigv4.signature(
             secret=principal.secret_key,
             scope=scope,
@@ -191,7 +191,8 @@ class Authentication:
             keys[key.lower()] = (value,) if isinstance(value, str) else value
         return keys
 
-    def _check_time(self, timestamp: str, *, scope: sigv4.Scope, minutes: int) -> None:
+    def check_time(self, timestamp: str, *, scope: sigv4.Scope, minutes: int) -> None:
+        """Raise CloudError if the time of a signature is not within so many minutes."""
         signed_at = from_compact(timestamp)
         if signed_at is None:
             raise refusals.incomplete_signature(
@@ -216,7 +217,8 @@ class Authentication:
             )
 
     @staticmethod
-    def _check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:
+    def check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:
+        """Raise CloudError if a header that must be signed is not."""
         unsigned = {
             name
             for name, _ in request.headers

@@ -41,8 +41,8 @@ class AwsCloud(EmulatedCloud):
     """Prepares the accounts, limits rates, and reports the sessions.
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
-    "aws-external-anthropic", "eks-auth", "monitoring", "logs", "xray", "apigateway" and
-    "execute-api".
+    "aws-external-anthropic", "eks-auth", "rolesanywhere", "monitoring", "logs", "xray",
+    "apigateway" and "execute-api".
     """
 
     name = "aws"
@@ -173,6 +173,69 @@ class AwsCloud(EmulatedCloud):
             namespace=namespace,
             service_account=service_account,
             role_arn=role_arn,
+        )
+
+    def create_trust_anchor(
+        self,
+        *,
+        certificates: str,
+        region: str = "us-west-2",
+        account: str = ACCOUNT,
+        arn: str | None = None,
+    ) -> str:
+        """Create a trust anchor of IAM Roles Anywhere with these CAs in PEM; return its ARN.
+
+        With the ARN that an example names, if there is one.
+        """
+        return str(
+            self._ask(
+                "create_trust_anchor",
+                certificates=certificates,
+                region=region,
+                account=account,
+                arn=arn,
+            )
+        )
+
+    def create_profile(
+        self,
+        *,
+        role_arns: Sequence[str],
+        duration_seconds: int = 3600,
+        accept_role_session_name: bool = False,
+        session_policy: Mapping[str, Any] | None = None,
+        region: str = "us-west-2",
+        account: str = ACCOUNT,
+        arn: str | None = None,
+    ) -> str:
+        """Create a profile of IAM Roles Anywhere for these roles, and return its ARN."""
+        return str(
+            self._ask(
+                "create_profile",
+                role_arns=list(role_arns),
+                duration_seconds=duration_seconds,
+                accept_role_session_name=accept_role_session_name,
+                session_policy=session_policy,
+                region=region,
+                account=account,
+                arn=arn,
+            )
+        )
+
+    def enable_anywhere(self, arn: str, *, enabled: bool) -> None:
+        """Enable or disable a trust anchor or a profile."""
+        self._ask("enable_anywhere", arn=arn, enabled=enabled)
+
+    def list_roles_of_profile(self, profile_arn: str, *, role_arns: Sequence[str]) -> None:
+        """Replace the roles of a profile."""
+        self._ask("list_roles_of_profile", profile_arn=profile_arn, role_arns=list(role_arns))
+
+    def revoke_certificate(self, trust_anchor_arn: str, *, serial_number: int) -> None:
+        """Import a CRL of the trust anchor with one more certificate."""
+        self._ask(
+            "revoke_certificate",
+            trust_anchor_arn=trust_anchor_arn,
+            serial_number=str(serial_number),
         )
 
     def deploy_api(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.pod_identity import PodIdentity
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
+    from testbed.clouds.aws.roles_anywhere import RolesAnywhere
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
     from testbed.clouds.aws.telemetry import Telemetry
@@ -59,6 +60,7 @@ class Control(control.Control):
         propagation: Propagation,
         claude_platform: ClaudePlatform,
         pod_identity: PodIdentity,
+        roles_anywhere: RolesAnywhere,
         telemetry: Mapping[str, Telemetry],
         faults: Faults,
         journal: CallLog,
@@ -97,6 +99,11 @@ class Control(control.Control):
                 ca_file=Path(ca_file), **requested
             ),
             "associate_pod_identity": pod_identity.associate,
+            "create_trust_anchor": roles_anywhere.create_trust_anchor,
+            "create_profile": roles_anywhere.create_profile,
+            "enable_anywhere": roles_anywhere.enable,
+            "list_roles_of_profile": roles_anywhere.list_roles,
+            "revoke_certificate": roles_anywhere.revoke,
             "bind_workspace": claude_platform.bind_workspace,
             "received": lambda *, service: telemetry[service].received,
             "set_outbound_federation": claude_platform.set_outbound_federation,

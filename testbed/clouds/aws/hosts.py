@@ -9,7 +9,7 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _HOSTS = (
     re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
     re.compile(
-        r"(?P<service>sts|bedrock|bedrock-runtime|apigateway|monitoring|logs|xray)"
+        r"(?P<service>sts|bedrock|bedrock-runtime|apigateway|monitoring|logs|rolesanywhere|xray)"
         rf"\.{_REGION}\.amazonaws\.com"
     ),
     # not a host of AWS: an endpoint that the operator has to allow

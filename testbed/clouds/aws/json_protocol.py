@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from testbed.clouds.wire import json_response
@@ -21,6 +22,11 @@ _CODES = {
     "Throttling": "ThrottlingException",
 }
 _TOO_MANY = 429
+
+
+def timestamp(seconds: float) -> str:
+    """A time in ISO 8601, from seconds since the epoch."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def error(refusal: CloudError, *, throttled: str = "ThrottlingException") -> Response:

@@ -26,6 +26,7 @@ from testbed.clouds.aws.log_groups import LogGroups
 from testbed.clouds.aws.pod_identity import PodIdentity
 from testbed.clouds.aws.propagation import Propagation
 from testbed.clouds.aws.rates import Rates
+from testbed.clouds.aws.roles_anywhere import RolesAnywhere
 from testbed.clouds.aws.service_credentials import ServiceCredentials
 from testbed.clouds.aws.sessions import Sessions
 from testbed.clouds.aws.sts import SecurityTokenService
@@ -86,6 +87,9 @@ def _wire() -> tuple[Gateway, Control]:
     pod_identity = PodIdentity(
         accounts=accounts, sessions=sessions, authentication=authentication, clock=clock
     )
+    roles_anywhere = RolesAnywhere(
+        accounts=accounts, sessions=sessions, authentication=authentication
+    )
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
@@ -107,6 +111,7 @@ def _wire() -> tuple[Gateway, Control]:
         ),
         claude_platform,
         pod_identity,
+        roles_anywhere,
         *telemetry.values(),
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
@@ -131,6 +136,7 @@ def _wire() -> tuple[Gateway, Control]:
         propagation=propagation,
         claude_platform=claude_platform,
         pod_identity=pod_identity,
+        roles_anywhere=roles_anywhere,
         telemetry=telemetry,
         faults=faults,
         journal=journal,

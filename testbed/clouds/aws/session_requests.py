@@ -52,8 +52,8 @@ class SessionRequest:
 
 def parse(parameters: dict[str, str], *, accounts: Accounts) -> SessionRequest:
     """Parse a request; raises CloudError for the first invalid parameter."""
-    duration = _duration(parameters)
-    name = _text(parameters.get("RoleSessionName", ""), "roleSessionName", _NAME, (2, 64))
+    seconds = duration(parameters.get("DurationSeconds", str(_DEFAULT_SECONDS)))
+    name = role_session_name(parameters.get("RoleSessionName", ""))
     role_arn = parameters.get("RoleArn", "")
     parts = role_arn.split(":")
     if len(parts) != 6 or not parts[5].startswith("role/"):
@@ -74,7 +74,7 @@ def parse(parameters: dict[str, str], *, accounts: Accounts) -> SessionRequest:
         role_arn=role_arn,
         account=parts[4],
         name=name,
-        duration_seconds=duration,
+        duration_seconds=seconds,
         policies=policies,
         packed_percent=packed,
         tags=tags,
@@ -84,8 +84,13 @@ def parse(parameters: dict[str, str], *, accounts: Accounts) -> SessionRequest:
     )
 
 
-def _duration(parameters: dict[str, str]) -> int:
-    text = parameters.get("DurationSeconds", str(_DEFAULT_SECONDS))
+def role_session_name(text: str) -> str:
+    """The name of a session; raises CloudError."""
+    return _text(text, "roleSessionName", _NAME, (2, 64))
+
+
+def duration(text: str) -> int:
+    """The seconds of a session; raises CloudError."""
     if not text.isdigit() or int(text) < _SHORTEST_SECONDS:
         raise refusals.constraint(
             "durationSeconds", text, f"have value greater than or equal to {_SHORTEST_SECONDS}"

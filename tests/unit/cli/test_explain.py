@@ -61,6 +61,8 @@ POLICIES = {
     "operator-identity-aws/permissions": ("user/legacy", "permissions"),
     "restart-on-renewal/permissions": ("role/concierge", "permissions"),
     "restart-on-renewal/trust": ("role/concierge", "trust"),
+    "roles-anywhere/permissions": ("role/edge-bedrock", "permissions"),
+    "roles-anywhere/trust": ("role/edge-bedrock", "trust"),
     "shared-source/permissions": ("role/shared-bedrock", "permissions"),
     "shared-source/trust": ("role/shared-bedrock", "trust"),
     "sts-for-an-sdk/permissions": ("role/reports", "permissions"),
@@ -322,3 +324,70 @@ def test_the_rule_of_anthropic_fits_its_source() -> None:
         "workspace_id": "wrkspc_01AbCdEf23GhIj",
         "token_lifetime_seconds": 7200,
     }
+
+
+def _anywhere(folder: Path, **aws: Any) -> Holders:
+    """The holders of a source with a certificate and these other fields of `aws`."""
+    identity = {
+        "trustAnchorArn": f"arn:aws:rolesanywhere:us-west-2:{ACCOUNT}:trust-anchor/{_ID}",
+        "profileArn": f"arn:aws:rolesanywhere:us-west-2:{ACCOUNT}:profile/{_ID}",
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/edge",
+        "secretRef": {"name": "client"},
+        "sessionDuration": "2h",
+    }
+    body = {
+        "apiVersion": "keywright.dev/v1alpha1",
+        "kind": "CredentialSource",
+        "metadata": {"name": "edge", "namespace": "edge"},
+        "spec": {"aws": {"region": "us-west-2", "rolesAnywhere": identity, **aws}},
+    }
+    (folder / "source.json").write_text(json.dumps(body))
+    return explained(folder)
+
+
+_ID = "01234567-89ab-cdef-0123-456789abcdef"
+
+
+def test_the_role_of_a_certificate_trusts_its_subject_and_anchor(tmp_path: Path) -> None:
+    """The subject is a placeholder, unless a Certificate of cert-manager names it."""
+    (role,) = _anywhere(tmp_path).found.values()
+    (statement,) = role.trust
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:PrincipalTag/x509Subject/CN": "COMMON-NAME"
+    }
+    assert "COMMON-NAME is the common name of the certificate in Secret client" in role.notes
+    assert role.max_session_seconds == 7200
+    assert any("must list this role" in note for note in role.notes)
+
+
+def test_later_roles_accept_the_source_identity_of_a_certificate(tmp_path: Path) -> None:
+    """Both policies: of the role before, and the trust policy."""
+    hops = [{"roleArn": f"arn:aws:iam::210987654321:role/{name}"} for name in ("near", "far")]
+    near, far = list(_anywhere(tmp_path, assumeRoles=hops).found.values())[1:]
+    actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    for holder in (near, far):
+        assert holder.trust[0]["Action"] == actions
+    assert near.permissions[0]["Action"] == actions
+
+
+def test_later_roles_accept_what_an_earlier_one_passes_on(tmp_path: Path) -> None:
+    """Transitive tags and a source identity; other tags end with their session."""
+    hops = [
+        {
+            "roleArn": "arn:aws:iam::210987654321:role/near",
+            "sessionTags": {"team": "a", "tier": "b"},
+            "transitiveTagKeys": ["team"],
+            "sourceIdentity": "edge",
+        },
+        {"roleArn": "arn:aws:iam::210987654321:role/far"},
+    ]
+    body = {
+        "apiVersion": "keywright.dev/v1alpha1",
+        "kind": "CredentialSource",
+        "metadata": {"name": "edge", "namespace": "edge"},
+        "spec": {"aws": {"region": "us-west-2", "ambient": {}, "assumeRoles": hops}},
+    }
+    (tmp_path / "source.json").write_text(json.dumps(body))
+    *_, far = explained(tmp_path).found.values()
+    assert far.trust[0]["Action"] == ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+    assert "Condition" not in far.trust[0]

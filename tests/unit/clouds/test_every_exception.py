@@ -22,7 +22,7 @@ from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, TemporaryCredentials
 from keywright.clouds.alibaba.sts.rpc import Parameters, Signer
 from keywright.clouds.aws.clients import AwsContext as AwsEdges
-from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.clients import BotoClients, Sign
 from keywright.clouds.aws.provider import MANAGED_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
@@ -92,6 +92,7 @@ class _Calls(BotoClients):
         tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        sign: Sign | None = None,
         pace: str | None = None,
         attempts: int = 3,
         source: CredentialSource | None = None,

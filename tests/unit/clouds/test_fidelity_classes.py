@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from keywright.api.aws_source import AwsHop
+from keywright.api.aws_source import Ambient, AwsHop, AwsSource
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
@@ -85,8 +85,9 @@ def _classified(row: Row) -> Failure:
             )
         case _ if row.operation == "AssumeRole":
             hop = AwsHop(role_arn="arn:aws:iam::123456789012:role/b")
+            aws = AwsSource(region="us-west-2", ambient=Ambient(), assume_roles=(hop,))
             caller = "arn:aws:sts::123456789012:assumed-role/a/s"
-            return failure_from_hop(error, hop=hop, caller=caller, field="hop")
+            return failure_from_hop(error, aws=aws, number=0, caller=caller, field="hop")
         case _:
             return failure_from_key(error, secret="cloud-key", field="key")
 

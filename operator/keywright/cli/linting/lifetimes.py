@@ -43,8 +43,8 @@ def session_lifetime(source: CredentialSource) -> timedelta | None:
         if cloud.assume_roles:
             lifetime = _duration(cloud.assume_roles[-1].session_duration)
             return min(lifetime, _CHAINED) if _is_chained(source) else lifetime
-        web = cloud.web_identity
-        return None if web is None else _duration(web.session_duration)
+        role = cloud.base_role
+        return None if role is None else _duration(role.session_duration)
     return _session_of_alibaba(cloud) if isinstance(cloud, AlibabaSource) else None
 
 

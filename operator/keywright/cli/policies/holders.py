@@ -13,7 +13,7 @@ from keywright.api.alibaba_source import (
     RamRoleArn,
     audience_of,
 )
-from keywright.api.aws_source import AwsHop, AwsSource
+from keywright.api.aws_source import AwsHop, AwsSource, RolesAnywhere
 from keywright.api.durations import parse_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
@@ -22,6 +22,7 @@ from keywright.api.partitions import partition_of
 from keywright.api.source import Provider
 from keywright.api.token_exchange_source import TokenExchangeSource
 from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
+from keywright.cli.manifests import mapping_of
 from keywright.cli.policies import alibaba_permissions
 from keywright.cli.policies.aws_permissions import boundary_of, permissions_of
 from keywright.cli.policies.model import (
@@ -32,12 +33,14 @@ from keywright.cli.policies.model import (
 )
 from keywright.cli.policies.vendors import Trust, trust_of
 from keywright.clouds.aws.place import place_of
+from keywright.clouds.aws.roles_anywhere.errors import trust_statement
 from keywright.clouds.policy_statements import statement
 
 ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
 NAMESPACE: Final = "NAMESPACE"
 EXTERNAL_ID: Final = "EXTERNAL-ID"
+COMMON_NAME: Final = "COMMON-NAME"
 _SET_ISSUER: Final = (
     "set --issuer to the issuer of the cluster: kubectl get --raw /.well-known/openid-configuration"
 )
@@ -103,9 +106,9 @@ def _aws(
     source = entry.spec
     assert source is not None
     holder = _aws_base(holders, inventory, entry, aws)
-    for hop in aws.assume_roles:
+    for number, hop in enumerate(aws.assume_roles):
         role = holders.get(Provider.AWS, HolderKind.ROLE, hop.role_arn)
-        _trust_hop(holder, role, hop)
+        _trust_hop(holder, role, hop, aws.hop_actions(number))
         holder = role
     placed = [
         (item.placed.label, grant, place_of(grant, source, account=holder.account))
@@ -142,6 +145,8 @@ def _aws_base(holders: Holders, inventory: Inventory, entry: SourceEntry, aws: A
     """The first holder of a source: its role, its user, or the identity of the operator."""
     facts = holders.facts
     partition = partition_of(aws.region).id
+    if aws.roles_anywhere is not None:
+        return _roles_anywhere(holders, inventory, entry, aws.roles_anywhere)
     web = aws.web_identity
     if web is None:
         arn = f"arn:{partition}:iam::{facts.account}:user/{facts.user}"
@@ -169,6 +174,32 @@ def _aws_base(holders: Holders, inventory: Inventory, entry: SourceEntry, aws: A
     return holder
 
 
+def _roles_anywhere(
+    holders: Holders, inventory: Inventory, entry: SourceEntry, identity: RolesAnywhere
+) -> Holder:
+    """The role of a profile, which trusts the certificates of one subject and trust anchor."""
+    holder = holders.get(Provider.AWS, HolderKind.ROLE, identity.role_arn)
+    _extend(holder, identity.session_duration)
+    secret = identity.secret_ref.name
+    common_name = _common_name(inventory, entry, secret=secret)
+    if common_name is None:
+        holder.note(f"{COMMON_NAME} is the common name of the certificate in Secret {secret}")
+    holder.note(f"profile {identity.profile_arn} must list this role")
+    statement = trust_statement(identity, common_name=common_name or COMMON_NAME)
+    if statement not in holder.trust:
+        holder.trust.append(statement)
+    return holder
+
+
+def _common_name(inventory: Inventory, entry: SourceEntry, *, secret: str) -> str | None:
+    """The common name in the cert-manager Certificate that writes the Secret, if it is known."""
+    for placed in inventory.writers_of(secret, beside=entry.placed):
+        spec = mapping_of(placed.manifest.body.get("spec"))
+        if placed.manifest.kind == "Certificate" and isinstance(spec.get("commonName"), str):
+            return str(spec["commonName"])
+    return None
+
+
 def _subject(holder: Holder, entry: SourceEntry, account: str) -> str:
     """The `sub` of a token; the namespace is a placeholder where the manifests lack it."""
     if entry.placed.namespace is None:
@@ -176,9 +207,8 @@ def _subject(holder: Holder, entry: SourceEntry, account: str) -> str:
     return f"system:serviceaccount:{entry.placed.namespace or NAMESPACE}:{account}"
 
 
-def _trust_hop(before: Holder, role: Holder, hop: AwsHop) -> None:
+def _trust_hop(before: Holder, role: Holder, hop: AwsHop, actions: list[str]) -> None:
     """Let a role be assumed by the holder before it in the chain."""
-    actions = ["sts:AssumeRole"]
     equal: dict[str, Any] = {}
     if hop.external_id is not None:
         equal["sts:ExternalId"] = hop.external_id
@@ -187,10 +217,8 @@ def _trust_hop(before: Holder, role: Holder, hop: AwsHop) -> None:
         reference = hop.external_id_from.secret_key_ref
         role.note(f"{EXTERNAL_ID} is the value of key {reference.key} of Secret {reference.name}")
     if hop.session_tags:
-        actions.append("sts:TagSession")
         equal |= {f"aws:RequestTag/{key}": value for key, value in hop.session_tags.items()}
     if hop.source_identity is not None:
-        actions.append("sts:SetSourceIdentity")
         equal["sts:SourceIdentity"] = hop.source_identity
     before.allow([statement(f"Assume{_word(role.name)}", actions, role.arn)])
     _trust(role, {"AWS": before.arn}, actions, equal)

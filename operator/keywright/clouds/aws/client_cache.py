@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS
@@ -24,6 +25,7 @@ DEFAULT_ATTEMPTS: Final = 3
 _MAX_UNSIGNED: Final = 64
 # 45 MB, if every client is one of IAM.
 _MAX_SIGNED: Final = 128
+_MODELS: Final = str(Path(__file__).with_name("models"))
 _Handler = Callable[..., Any]
 
 
@@ -171,6 +173,8 @@ def _bare_session(credentials: _CallCredentials) -> Any:
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
             "credentials_file": (None, None, os.devnull, None),
+            # Additions to botocore's models of services (botocore 1.44, loaders.py, "extras").
+            "data_path": (None, None, _MODELS, None),
         }
     )
     core.register_component("credential_provider", credentials)

@@ -1,7 +1,7 @@
 """Calls of boto3, in a bounded pool of threads.
 
-The operator's own credentials are never used: calls are unsigned, or signed with the session that
-the caller passes. Only `clouds.http` sends requests (`aws.transport`).
+The operator's own credentials are never used: calls are unsigned, signed with the session that the
+caller passes, or by a function of the caller. Only `clouds.http` sends requests (`aws.transport`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from keywright.api.aws_source import AwsSource
 from keywright.api.source import CredentialSource, Provider
@@ -68,6 +68,8 @@ def aws_of(source: CredentialSource) -> AwsSource:
 
 
 _Answer = TypeVar("_Answer")
+Sign: TypeAlias = Callable[[Any], None]
+"""Adds headers to an AWSRequest of botocore; called in a thread for each attempt of a call."""
 # Threads for tenants that arrive while slow calls of others occupy the regular ones.
 _MAX_THREADS_FOR_EACH: Final = 8
 
@@ -98,6 +100,7 @@ class _Call:
     region: str
     session: Session | None
     quotas: ServiceQuotas | None
+    sign: Sign | None
 
     def limits(self, operation: str) -> tuple[str, ...]:
         """Return the names of the rate limits that apply to a request of this operation."""
@@ -136,7 +139,11 @@ class BotoClients:
         self._local = threading.local()
         self._clients = BotoClientCache(
             signing_session=self._session_of_call,
-            handlers={"before-send.*": self._send, "response-received.*": self._note},
+            handlers={
+                "request-created.*": self._created,
+                "before-send.*": self._send,
+                "response-received.*": self._note,
+            },
         )
 
     def warm_up(self) -> None:
@@ -162,12 +169,14 @@ class BotoClients:
         tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        sign: Sign | None = None,
         pace: str | None = None,
         attempts: int = DEFAULT_ATTEMPTS,
         source: CredentialSource | None = None,
     ) -> _Answer:
         """Return `call(client)`, run in the pool; the client signs as `session`, if there is one.
 
+        `sign` signs the requests of a call without a session, in another way than Signature V4.
         `tenant` is the namespace whose share of the threads the call uses; `pace` the rate limit
         key of its requests. `source` is the source that the clock skew is recorded for.
         `attempts=1` is for calls that must not be repeated: the SDK then does not retry.
@@ -194,6 +203,7 @@ class BotoClients:
             region=region,
             session=session,
             quotas=self._quotas.get(service),
+            sign=sign,
         )
 
         def work() -> _Answer:
@@ -250,6 +260,11 @@ class BotoClients:
         call: _Call = self._local.call
         assert call.session is not None, "an unsigned call is being signed"
         return call.session
+
+    def _created(self, request: Any, **_: Any) -> None:
+        call: _Call = self._local.call
+        if call.sign is not None:
+            call.sign(request)
 
     def _send(self, request: Any, *, event_name: str = "", **_: Any) -> Any:
         call: _Call = self._local.call

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
+from keywright.api.aws_source import Ambient, AwsAccessKey, RolesAnywhere, WebIdentity
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.key_spec import ProbeMode
@@ -21,7 +21,7 @@ from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.iam import service_use
 from keywright.clouds.aws.iam.user_keys import UserKeys
-from keywright.clouds.aws.identities import access_key, ambient, web_identity
+from keywright.clouds.aws.identities import access_key, ambient, roles_anywhere, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.aws.kinds import Attempt, IssuedKind, ManagedKind
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
@@ -59,6 +59,7 @@ class OpenSession(Protocol):
 
 IDENTITIES: dict[type, OpenSession] = {
     WebIdentity: web_identity.open_session,
+    RolesAnywhere: roles_anywhere.open_session,
     AwsAccessKey: access_key.open_session,
     Ambient: ambient.open_session,
 }

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.clients import AwsContext, BotoClients
+from keywright.clouds.aws.clients import AwsContext, BotoClients, Sign
 from keywright.clouds.interfaces import DefaultCredentials, Session
 from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock
@@ -38,6 +38,7 @@ class ScriptedSts(BotoClients):
         tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        sign: Sign | None = None,
         pace: str | None = None,
         attempts: int = 3,
         source: CredentialSource | None = None,

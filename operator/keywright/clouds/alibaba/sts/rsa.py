@@ -6,16 +6,14 @@ import base64
 from typing import TYPE_CHECKING
 
 from keywright.clouds.alibaba.sts.rpc import Parameters
+from keywright.clouds.private_keys import NoPrivateKeyError, is_sound, load_private_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from keywright.api.sensitive import Sensitive
 
-# PEM of 4096 bits has 3,272: parsing and signing with longer keys takes seconds.
-_MAX_CHARACTERS = 4096
-_MIN_BITS, _MAX_BITS = 1024, 4096
-_UNEVEN_BITS, _MAX_EXPONENT_BITS = 64, 64
+_MIN_BITS = 1024
 _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
@@ -47,46 +45,19 @@ class RsaSigner:
     def signature(self, text: str) -> str:
         """PKCS #1 v1.5 over SHA-256."""
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  as below
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  as in private_keys
 
         return base64.b64encode(self._key.sign(text.encode(), PKCS1v15(), SHA256())).decode()
 
 
 def _loaded(private_key: Sensitive) -> RSAPrivateKey:
-    # Imported here: few sources need it, and the start of the operator does not.
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
-    text = private_key.reveal().strip()
-    if len(text) > _MAX_CHARACTERS:
-        raise NoRsaKeyError
-    if "-----BEGIN" not in text:
-        # Some tools only keep the base64 of PKCS #8.
-        text = f"{_BEGIN}\n{text}\n{_END}\n"
     try:
-        # The primality tests of a hostile key hold the interpreter lock for minutes.
-        key = load_pem_private_key(
-            text.encode(), password=None, unsafe_skip_rsa_key_validation=True
-        )
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # `from None`: the parser's messages may quote the key.
+        # Some tools only keep the base64 of PKCS #8.
+        key = load_private_key(private_key, wrap=(_BEGIN, _END))
+    except NoPrivateKeyError:
         raise NoRsaKeyError from None
-    if not isinstance(key, RSAPrivateKey) or not _is_sound(key):
+    if not isinstance(key, RSAPrivateKey) or not is_sound(key, min_bits=_MIN_BITS):
         raise NoRsaKeyError
     return key
-
-
-def _is_sound(key: RSAPrivateKey) -> bool:
-    """Whether the numbers are consistent and have sizes with which signing takes milliseconds."""
-    if key.key_size not in range(_MIN_BITS, _MAX_BITS + 1):
-        return False
-    numbers = key.private_numbers()
-    public = numbers.public_numbers
-    half = key.key_size // 2 + _UNEVEN_BITS
-    return (
-        numbers.p * numbers.q == public.n
-        and max(numbers.p.bit_length(), numbers.q.bit_length()) <= half
-        and public.e.bit_length() <= _MAX_EXPONENT_BITS
-        and numbers.d.bit_length() <= key.key_size
-    )

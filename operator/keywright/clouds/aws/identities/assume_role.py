@@ -54,10 +54,13 @@ async def assume_chained_role(
             pace=pace_key(source, account=account_of(by)),
         )
         chained = by.session_token is not None
-        return replace(session_of(answer, issued_at=issued_at), chained=chained)
+        session = session_of(answer, issued_at=issued_at)
+        return replace(session, chained=chained, warning=by.warning)
     except Exception as error:
         # `from None`: botocore's exception contains the request.
-        raise failure_from_hop(error, hop=hop, caller=by.identity, field=field) from None
+        raise failure_from_hop(
+            error, aws=aws, number=number, caller=by.identity, field=field
+        ) from None
 
 
 def _request(

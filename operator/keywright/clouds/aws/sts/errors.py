@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, Final
 
-from keywright.api.aws_source import AwsHop
+from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.error_codes import (
     clock_fault,
@@ -126,11 +126,14 @@ def failure_from_token(error: Exception, *, token: TokenFacts, role_arn: str) ->
             return _of_request(code, message, field=_WEB_IDENTITY)
 
 
-def failure_from_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
+def failure_from_hop(
+    error: Exception, *, aws: AwsSource, number: int, caller: str, field: str
+) -> Failure:
     """The failure for AssumeRole by a session; the remedy has both policies to paste."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
+    hop, actions = aws.assume_roles[number], aws.hop_actions(number)
     match code:
         case "AccessDenied":
             return Failure(
@@ -140,8 +143,8 @@ def failure_from_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) 
                 field=f"{field}.roleArn",
                 remedy=(
                     f"{_SPELLING} If it is correct, the caller's role needs this policy:"
-                    f" {_permission(hop)}"
-                    f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
+                    f" {_permission(hop, actions)} and {hop.role_arn} this trust policy:"
+                    f" {_trust(hop, actions, caller=caller)}"
                 ),
             )
         case _:
@@ -194,25 +197,16 @@ def _of_request(code: str, message: str, *, field: str) -> Failure:
     )
 
 
-def _actions(hop: AwsHop) -> list[str]:
-    actions = ["sts:AssumeRole"]
-    if hop.session_tags or hop.transitive_tag_keys:
-        actions.append("sts:TagSession")
-    if hop.source_identity:
-        actions.append("sts:SetSourceIdentity")
-    return actions
-
-
-def _permission(hop: AwsHop) -> str:
-    statement = {"Effect": "Allow", "Action": _actions(hop), "Resource": hop.role_arn}
+def _permission(hop: AwsHop, actions: list[str]) -> str:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": hop.role_arn}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _trust(hop: AwsHop, *, caller: str) -> str:
+def _trust(hop: AwsHop, actions: list[str], *, caller: str) -> str:
     statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": _principal(caller)},
-        "Action": _actions(hop),
+        "Action": actions,
     }
     if hop.external_id is not None or hop.external_id_from is not None:
         external_id = hop.external_id or "<the external id of the source's Secret>"

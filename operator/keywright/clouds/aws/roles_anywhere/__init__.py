@@ -1,0 +1,1 @@
+"""IAM Roles Anywhere: sessions of roles for X.509 certificates."""
