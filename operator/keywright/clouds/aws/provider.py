@@ -182,13 +182,14 @@ class Aws:
             )
         except Failure as failure:
             raise _with_field_of(grant, failure) from None
-        issued_key = way.mint(
+        issued_key = await way.mint(
             key,
             grant=grant,
+            source=source,
             session=session,
             region=region,
             account_id=account_of(session),
-            now=self._context.clock(),
+            context=self._context,
         )
         return replace(issued_key, identity=session.identity)
 
