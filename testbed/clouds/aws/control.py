@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.claude_platform import ClaudePlatform
+    from testbed.clouds.aws.codeartifact import Domains
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.pod_identity import PodIdentity
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
+    from testbed.clouds.aws.registry_tokens import RegistryTokens
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
     from testbed.clouds.aws.telemetry import Telemetry
@@ -60,6 +62,8 @@ class Control(control.Control):
         claude_platform: ClaudePlatform,
         pod_identity: PodIdentity,
         telemetry: Mapping[str, Telemetry],
+        domains: Domains,
+        registry_tokens: Mapping[str, RegistryTokens],
         faults: Faults,
         journal: CallLog,
     ) -> None:
@@ -71,6 +75,7 @@ class Control(control.Control):
         self._rates = rates
         self._quotas = quotas
         self._propagation = propagation
+        self._registry_tokens = registry_tokens
         super().__init__(clock=clock, faults=faults, journal=journal)
         self.questions |= {
             "create_identity_provider": self._create_identity_provider,
@@ -99,6 +104,10 @@ class Control(control.Control):
             "associate_pod_identity": pod_identity.associate,
             "bind_workspace": claude_platform.bind_workspace,
             "received": lambda *, service: telemetry[service].received,
+            "create_package_domain": domains.create,
+            "limit_registry_tokens": lambda *, service, seconds: registry_tokens[service].limit(
+                seconds=seconds
+            ),
             "set_outbound_federation": claude_platform.set_outbound_federation,
             "secrets": lambda: sorted(
                 {
@@ -107,6 +116,7 @@ class Control(control.Control):
                     *pod_identity.seen,
                     *credentials.to_api,
                     *regions.secrets(),
+                    *(value for each in registry_tokens.values() for value in each.secrets()),
                 }
             ),
             "deploy_api": self._deploy_api,
@@ -148,6 +158,8 @@ class Control(control.Control):
         self._quotas.set_scale(scale=None)
         self._regions.lag(seconds=0)
         self._propagation.clear()
+        for tokens in self._registry_tokens.values():
+            tokens.limit(seconds=None)
 
     def _limit_sessions(self, *, seconds: float | None) -> None:
         self._sessions.limit_seconds = seconds
