@@ -21,6 +21,8 @@ from testbed.readers.mounts import Mount
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from testbed.readers.answers import Connect
+
 PIP, PIP_FILE, NPM = "pip", "pip-conf", "npm"
 PACKAGE = "keywright-sample"
 _PIP_CONF, _NPMRC = "pip.conf", ".npmrc"
@@ -130,4 +132,4 @@ def call(name: str, data: Mapping[str, str], *, cloud_environment: Mapping[str, 
     return once(name, PROGRAMS[name], data=data, cloud_environment=cloud_environment)
 
 
-PROGRAMS = {PIP: Pip, PIP_FILE: PipFile, NPM: Npm}
+PROGRAMS: Mapping[str, Connect] = {PIP: Pip, PIP_FILE: PipFile, NPM: Npm}

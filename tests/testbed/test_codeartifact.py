@@ -17,13 +17,13 @@ DOMAIN, REPOSITORY = "my-domain", "my-repository"
 HOST = f"{DOMAIN}-{ACCOUNT}.d.codeartifact.{REGION}.amazonaws.com"
 DOMAIN_ARN = f"arn:aws:codeartifact:{REGION}:{ACCOUNT}:domain/{DOMAIN}"
 REPOSITORY_ARN = f"arn:aws:codeartifact:{REGION}:{ACCOUNT}:repository/{DOMAIN}/{REPOSITORY}"
-CONDITION = {"StringEquals": {"sts:AWSServiceName": "codeartifact.amazonaws.com"}}
+SERVICE_NAME = {"sts:AWSServiceName": "codeartifact.amazonaws.com"}
 
 
 def _statements(*lacking: str) -> list[Any]:
     parts = (
         allow("codeartifact:GetAuthorizationToken", resource=DOMAIN_ARN),
-        allow("sts:GetServiceBearerToken", **CONDITION),
+        allow("sts:GetServiceBearerToken", StringEquals=SERVICE_NAME),
         allow("codeartifact:ReadFromRepository", resource=REPOSITORY_ARN),
     )
     statements = [statement for each in parts for statement in each["Statement"]]
