@@ -15,6 +15,7 @@ from testbed.readers import (
     model_studio,
     node_sdks,
     openai_chat,
+    package_managers,
     partner,
     proxied,
     sidecars,
@@ -110,4 +111,5 @@ CLIENTS: Mapping[str, Connect] = {
     ANTHROPIC: _anthropic,
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,
+    **package_managers.PROGRAMS,
 }

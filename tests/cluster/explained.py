@@ -116,7 +116,14 @@ class Copy:
         for each in objects:
             if each["kind"] == "ApiKeyGrant":
                 self.grant = each
+                self._create_domain(each["spec"].get("codeArtifactToken"))
                 self.world.api.apply(each)
+
+    def _create_domain(self, token: Document | None) -> None:
+        if token is not None:
+            self.world.aws.create_package_domain(
+                token["domain"], repositories=[token["repository"]], owner=token["domainOwner"]
+            )
 
     def _documents(self) -> list[Document]:
         files = sorted((EXAMPLES / self.example).glob("*.yaml"))
@@ -223,6 +230,8 @@ class Copy:
             self._use_bedrock()
         elif "claudePlatformShortTermKey" in spec:
             self._use_claude_platform()
+        elif "codeArtifactToken" in spec:
+            self._ping_repository()
         elif spec.get("sessionCredentials", {}).get("policy") and "aws" in self._provider():
             self._list_models()
         if "bedrockLongTermKey" in spec:
@@ -334,6 +343,20 @@ class Copy:
                 raise StepRefusedError(str(error)) from error
             finally:
                 tunnel.close()
+
+    def _ping_repository(self) -> None:
+        """What the policies allow the readers of a token."""
+        data = self._data()
+        login, _, address = data["PIP_INDEX_URL"].partition("@")
+        host, _, path = address.partition("/")
+        headers = {"Authorization": f"Bearer {login.rpartition(':')[2]}"}
+        tunnel = Tunnel(host, cloud_environment=self.world.aws.client_environment())
+        try:
+            tunnel.ask("GET", f"/npm/{path.split('/')[1]}/-/ping", headers=headers, body=None)
+        except RefusedError as error:
+            raise StepRefusedError(str(error)) from error
+        finally:
+            tunnel.close()
 
     def _use_claude_platform(self) -> None:
         """Each call that the policies allow the readers of a key."""

@@ -17,6 +17,7 @@ EXAMPLES = (
     "bedrock-short-term",
     "bedrock-allowed-models",
     "claude-platform-short-term",
+    "codeartifact",
     "restart-on-renewal",
     "shared-source",
     "access-key",

@@ -201,6 +201,17 @@ def _telemetry(world: World) -> None:
     prepare(world)
 
 
+def _packages(world: World) -> None:
+    world.aws.create_package_domain("my-domain", repositories=["my-repository"], region="us-west-2")
+    prepare = _role(
+        "codeartifact",
+        name="builder-packages",
+        namespace="builder",
+        account_name="builder-packages",
+    )
+    prepare(world)
+
+
 def _api_gateway(world: World) -> dict[str, str]:
     folders = {"api-gateway-for-a-partner": "orders", "api-gateway-from-a-file": "marketplace"}
     for folder, name in folders.items():
@@ -257,6 +268,7 @@ GUIDES = (
         ),
         "writer/apikeygrants/writer-key",
     ),
+    Guide("registry-tokens", _packages, "builder/apikeygrants/packages"),
     Guide("aws-long-term", _telemetry, "observability/apikeygrants/traces-key"),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),

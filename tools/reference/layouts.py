@@ -124,6 +124,14 @@ READERS: Final[Mapping[Format, Readers]] = {
     Format.ANTHROPIC_API_ENV: Readers(
         "Claude Code, Anthropic's SDK for the Claude API", "no: read at the start", (_RESTART,)
     ),
+    Format.CODE_ARTIFACT_ENV: Readers(
+        "pip, uv; settings of npm, Maven and Gradle that refer to the variable",
+        "no: read at the start",
+        ("the formats `PipConf`, `Npmrc` and `MavenSettings`",),
+    ),
+    Format.PIP_CONF: Readers("pip", "yes: at each run"),
+    Format.NPMRC: Readers("npm, pnpm", "yes: at each run"),
+    Format.MAVEN_SETTINGS: Readers("Maven", "yes: at each run"),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -131,6 +139,8 @@ READERS: Final[Mapping[Format, Readers]] = {
 """The readers of each format; sources are in the recipes and guides."""
 
 
+_REGISTRIES: Final = "[Tokens for package repositories and container registries]"
+_PACKAGES: Final = f"{_REGISTRIES}(../registry-tokens.md#aws-codeartifact)"
 _LONG_TERM: Final = "[Long-term keys of AWS services](../aws-long-term.md)"
 GUIDES: Final[Mapping[Format, str]] = {
     Format.ANTHROPIC_ENV: "[Rolling restarts](../rollouts.md)",
@@ -146,6 +156,10 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.OTLP_LOGS_ENV: _LONG_TERM,
     Format.OTLP_TRACES_ENV: _LONG_TERM,
     Format.ANTHROPIC_API_ENV: "[Token exchange](../token-exchange.md)",
+    Format.CODE_ARTIFACT_ENV: _PACKAGES,
+    Format.PIP_CONF: _PACKAGES,
+    Format.NPMRC: _PACKAGES,
+    Format.MAVEN_SETTINGS: _PACKAGES,
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

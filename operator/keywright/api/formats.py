@@ -44,6 +44,10 @@ class Format(StrEnum):
     OTLP_LOGS_ENV = "OtlpLogsEnv"
     OTLP_TRACES_ENV = "OtlpTracesEnv"
     ANTHROPIC_API_ENV = "AnthropicApiEnv"
+    CODE_ARTIFACT_ENV = "CodeArtifactEnv"
+    PIP_CONF = "PipConf"
+    NPMRC = "Npmrc"
+    MAVEN_SETTINGS = "MavenSettings"
     DOT_ENV = "DotEnv"
 
 
@@ -112,6 +116,18 @@ AWS_LONG_TERM_FORMATS: Final = CLAUDE_PLATFORM_FORMATS | {
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
 """The formats for any token."""
 
+PACKAGE_FORMATS: Final = frozenset(
+    {
+        Format.CODE_ARTIFACT_ENV,
+        Format.PIP_CONF,
+        Format.NPMRC,
+        Format.MAVEN_SETTINGS,
+        Format.API_KEY,
+        Format.DOT_ENV,
+    }
+)
+"""The formats for tokens of AWS CodeArtifact."""
+
 
 class Variable(StrEnum):
     """The variables of templates; a value is the name between `${` and `}`."""
@@ -139,6 +155,9 @@ class Variable(StrEnum):
     DASHSCOPE_URL = "dashScopeUrl"
     OTLP_URL = "otlpUrl"
     OTLP_HEADERS = "otlpHeaders"
+    USERNAME = "username"
+    CODE_ARTIFACT_HOST = "codeArtifactHost"
+    REPOSITORY = "repository"
     AWS_CREDENTIALS_FILE = "awsCredentialsFile"
     AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
@@ -149,6 +168,10 @@ class Variable(StrEnum):
     CURL_CONFIG = "curlConfig"
     ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
     ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
+    PIP_INDEX_URL = "pipIndexUrl"
+    PIP_CONF = "pipConf"
+    NPMRC = "npmrc"
+    MAVEN_SETTINGS = "mavenSettings"
 
 
 FORMAT_ONLY_VARIABLES: Final = frozenset(
@@ -158,6 +181,13 @@ FORMAT_ONLY_VARIABLES: Final = frozenset(
         Variable.CURL_CONFIG,
         Variable.ALIBABA_CREDENTIALS_URI_BODY,
         Variable.ALIBABA_CROSSPLANE_FILE,
+        Variable.USERNAME,
+        Variable.CODE_ARTIFACT_HOST,
+        Variable.REPOSITORY,
+        Variable.PIP_INDEX_URL,
+        Variable.PIP_CONF,
+        Variable.NPMRC,
+        Variable.MAVEN_SETTINGS,
     }
 )
 """Variables that formats use and that templates of users may not use."""
@@ -221,6 +251,15 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         # lib/credentials/_constants.py. SDKs add it to tokens that they exchange themselves.
         "ANTHROPIC_CUSTOM_HEADERS": "anthropic-beta: oauth-2025-04-20",
     },
+    # The names in AWS's guide to CodeArtifact, which Maven, Gradle and npm settings refer to, and
+    # that of pip.
+    Format.CODE_ARTIFACT_ENV: {
+        "CODEARTIFACT_AUTH_TOKEN": "${apiKey}",
+        "PIP_INDEX_URL": Variable.PIP_INDEX_URL,
+    },
+    Format.PIP_CONF: {"pip.conf": Variable.PIP_CONF},
+    Format.NPMRC: {".npmrc": Variable.NPMRC},
+    Format.MAVEN_SETTINGS: {"settings.xml": Variable.MAVEN_SETTINGS},
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
     Format.HEADER_CREDENTIAL: {"credential": Variable.HEADER},

@@ -25,6 +25,7 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
 from keywright.api.model_studio_keys import ModelStudioKey, ModelStudioTemporaryKey
+from keywright.api.registry_tokens import CodeArtifactToken
 from keywright.api.schema import (
     KeyIdentity,
     Listed,
@@ -180,6 +181,7 @@ Key: TypeAlias = (
     | BedrockLongTermKey
     | ClaudePlatformShortTermKey
     | AwsLongTermKey
+    | CodeArtifactToken
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
@@ -196,6 +198,7 @@ class KeyKind(StrEnum):
     BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
     CLAUDE_PLATFORM_SHORT_TERM_KEY = ClaudePlatformShortTermKey.kind
     AWS_LONG_TERM_KEY = AwsLongTermKey.kind
+    CODE_ARTIFACT_TOKEN = CodeArtifactToken.kind
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
@@ -211,6 +214,7 @@ class KeyFields(SpecStruct, frozen=True):
     bedrock_long_term_key: BedrockLongTermKey | None = None
     claude_platform_short_term_key: ClaudePlatformShortTermKey | None = None
     aws_long_term_key: AwsLongTermKey | None = None
+    code_artifact_token: CodeArtifactToken | None = None
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
@@ -29,6 +29,19 @@ def check_lifetime(lifetime: timedelta, *, least: timedelta, field: str) -> None
         remedy="Ask for longer sessions, or check the endpoint and the clocks.",
         retry_after=_TOO_SHORT_PAUSE,
     )
+
+
+def check_end(end: datetime, *, issued_at: datetime, least: timedelta, field: str) -> None:
+    """Raise Failure if issued credentials have expired, or are too short-lived."""
+    if end <= issued_at:
+        raise Failure(
+            f"the credentials that came are over since {end:%Y-%m-%dT%H:%M:%SZ}.",
+            kind=FailureClass.TRANSIENT,
+            reason="CredentialsExpired",
+            field=field,
+            remedy="Check the clock of the operator's node (NTP).",
+        )
+    check_lifetime(end - issued_at, least=least, field=field)
 
 
 def source_changed(grant: ApiKeyGrant, source: CredentialSource) -> Failure:

@@ -31,8 +31,19 @@ CANONICAL_FILE: Final = "keywright.json"
 _BEARER_PREFIX: Final = "Bearer "
 _OTLP_PREFIX: Final = "Authorization=Bearer%20"
 _ONE_KEY: Final = frozenset(
-    {Variable.API_KEY, Variable.DOT_ENV, Variable.HEADER, Variable.OTLP_HEADERS}
+    {
+        Variable.API_KEY,
+        Variable.DOT_ENV,
+        Variable.HEADER,
+        Variable.OTLP_HEADERS,
+        Variable.PIP_INDEX_URL,
+        Variable.PIP_CONF,
+        Variable.NPMRC,
+        Variable.MAVEN_SETTINGS,
+    }
 )
+# A token within a URL, a setting or an element: no shorter word of such a file is one.
+_INNER_WORD: Final = re.compile(r"[A-Za-z0-9._~+/=%-]{32,}")
 _ACCESS_KEY: Final = frozenset(
     {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
 )
@@ -163,7 +174,8 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
 def _single_words(data: Mapping[str, str]) -> Iterator[str]:
     """Each entry, without the prefix of a header, and the values after the = of its lines.
 
-    Also the key in the headers of an OTLP exporter, which are one entry or the value of a line.
+    Also the key in the headers of an OTLP exporter, which are one entry or the value of a line, and
+    the token in a URL or in a file of settings.
     """
     for text in data.values():
         inner = tuple(_behind_the_equals(text))
@@ -173,6 +185,9 @@ def _single_words(data: Mapping[str, str]) -> Iterator[str]:
         for line in (text, *inner):
             if line.startswith(_OTLP_PREFIX) and len(line) <= _MAX_WORD:
                 yield unquote(line.removeprefix(_OTLP_PREFIX).partition(",")[0])
+        for found in _INNER_WORD.finditer(text):
+            if found[0] != text and len(found[0]) <= _MAX_WORD:
+                yield unquote(found[0])
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:

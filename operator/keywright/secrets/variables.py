@@ -20,6 +20,7 @@ from keywright.secrets.alibaba_files import AccessKey
 from keywright.secrets.credential import (
     Credential,
 )
+from keywright.secrets.registry_files import PackageLogin
 
 # The characters allowed in a header and in a line of any file.
 _WORD: Final = re.compile(r"[!-~]*")
@@ -81,6 +82,15 @@ class Values:
             secret=find(Variable.SECRET_ACCESS_KEY),
             token=find(Variable.SESSION_TOKEN),
             region=find(Variable.REGION),
+        )
+
+    def package_login(self) -> PackageLogin:
+        """The login to a package repository, for files without quotes; raises RenderError."""
+        return PackageLogin(
+            host=self.plain(Variable.CODE_ARTIFACT_HOST),
+            repository=self.plain(Variable.REPOSITORY),
+            username=self.plain(Variable.USERNAME),
+            token=self.plain(Variable.API_KEY),
         )
 
     def plain(self, variable: Variable, *, without: str = "") -> str:
@@ -285,6 +295,10 @@ _RESOLVERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.HEADER: _header,
     Variable.OTLP_HEADERS: _otlp_headers,
     Variable.CURL_CONFIG: _curl_config,
+    Variable.PIP_INDEX_URL: lambda values: values.package_login().pip_index_url(),
+    Variable.PIP_CONF: lambda values: values.package_login().pip_conf(),
+    Variable.NPMRC: lambda values: values.package_login().npmrc(),
+    Variable.MAVEN_SETTINGS: lambda values: values.package_login().maven_settings(),
     Variable.ALIBABA_CONFIG_JSON: lambda values: alibaba_files.config_json(values.access_key()),
     Variable.ALIBABA_CREDENTIALS_FILE: (
         lambda values: alibaba_files.credentials_ini(values.plain_access_key())

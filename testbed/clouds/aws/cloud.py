@@ -42,7 +42,7 @@ class AwsCloud(EmulatedCloud):
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
     "aws-external-anthropic", "eks-auth", "rolesanywhere", "monitoring", "logs", "xray",
-    "apigateway" and "execute-api".
+    "codeartifact", "codeartifact-repositories", "apigateway" and "execute-api".
     """
 
     name = "aws"
@@ -321,6 +321,29 @@ class AwsCloud(EmulatedCloud):
     def set_outbound_federation(self, *, enabled: bool, account: str = ACCOUNT) -> None:
         """Enable or disable the account's outbound web identity federation."""
         self._ask("set_outbound_federation", account=account, enabled=enabled)
+
+    # --- package and container registries ---------------------------------------------------------
+
+    def create_package_domain(
+        self,
+        name: str,
+        *,
+        repositories: Sequence[str],
+        owner: str = ACCOUNT,
+        region: str = "us-west-2",
+    ) -> None:
+        """Create a domain of CodeArtifact; each repository has the package `keywright-sample`."""
+        self._ask(
+            "create_package_domain",
+            name=name,
+            owner=owner,
+            region=region,
+            repositories=list(repositories),
+        )
+
+    def limit_registry_tokens(self, service: str, *, seconds: float | None) -> None:
+        """Let new tokens of "codeartifact" expire after that long; None removes it."""
+        self._ask("limit_registry_tokens", service=service, seconds=seconds)
 
     # --- telemetry -------------------------------------------------------------------------------
 

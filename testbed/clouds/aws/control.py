@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.claude_platform import ClaudePlatform
+    from testbed.clouds.aws.codeartifact import Domains
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.pod_identity import PodIdentity
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
+    from testbed.clouds.aws.registry_tokens import RegistryTokens
     from testbed.clouds.aws.roles_anywhere import RolesAnywhere
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
@@ -62,6 +64,8 @@ class Control(control.Control):
         pod_identity: PodIdentity,
         roles_anywhere: RolesAnywhere,
         telemetry: Mapping[str, Telemetry],
+        domains: Domains,
+        registry_tokens: Mapping[str, RegistryTokens],
         faults: Faults,
         journal: CallLog,
     ) -> None:
@@ -73,6 +77,7 @@ class Control(control.Control):
         self._rates = rates
         self._quotas = quotas
         self._propagation = propagation
+        self._registry_tokens = registry_tokens
         super().__init__(clock=clock, faults=faults, journal=journal)
         self.questions |= {
             "create_identity_provider": self._create_identity_provider,
@@ -106,6 +111,10 @@ class Control(control.Control):
             "revoke_certificate": roles_anywhere.revoke,
             "bind_workspace": claude_platform.bind_workspace,
             "received": lambda *, service: telemetry[service].received,
+            "create_package_domain": domains.create,
+            "limit_registry_tokens": lambda *, service, seconds: registry_tokens[service].limit(
+                seconds=seconds
+            ),
             "set_outbound_federation": claude_platform.set_outbound_federation,
             "secrets": lambda: sorted(
                 {
@@ -114,6 +123,7 @@ class Control(control.Control):
                     *pod_identity.seen,
                     *credentials.to_api,
                     *regions.secrets(),
+                    *(value for each in registry_tokens.values() for value in each.secrets()),
                 }
             ),
             "deploy_api": self._deploy_api,
@@ -155,6 +165,8 @@ class Control(control.Control):
         self._quotas.set_scale(scale=None)
         self._regions.lag(seconds=0)
         self._propagation.clear()
+        for tokens in self._registry_tokens.values():
+            tokens.limit(seconds=None)
 
     def _limit_sessions(self, *, seconds: float | None) -> None:
         self._sessions.limit_seconds = seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from testbed.clouds import serving
-from testbed.clouds.aws import bearer, mantle, service_credentials
+from testbed.clouds.aws import bearer, codeartifact, mantle, service_credentials
 from testbed.clouds.aws.accounts import Accounts
 from testbed.clouds.aws.api_keys import ApiKeys
 from testbed.clouds.aws.api_regions import ApiRegions
@@ -15,6 +15,7 @@ from testbed.clouds.aws.authentication import Authentication
 from testbed.clouds.aws.bearer import ShortTermKeys
 from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
 from testbed.clouds.aws.claude_platform import ClaudePlatform
+from testbed.clouds.aws.codeartifact import CodeArtifact, Domains, PackageRepositories
 from testbed.clouds.aws.control import Control
 from testbed.clouds.aws.execute_api import ExecuteApi
 from testbed.clouds.aws.hosts import DOMAINS, service_of
@@ -26,6 +27,7 @@ from testbed.clouds.aws.log_groups import LogGroups
 from testbed.clouds.aws.pod_identity import PodIdentity
 from testbed.clouds.aws.propagation import Propagation
 from testbed.clouds.aws.rates import Rates
+from testbed.clouds.aws.registry_tokens import RegistryTokens
 from testbed.clouds.aws.roles_anywhere import RolesAnywhere
 from testbed.clouds.aws.service_credentials import ServiceCredentials
 from testbed.clouds.aws.sessions import Sessions
@@ -90,6 +92,7 @@ def _wire() -> tuple[Gateway, Control]:
     roles_anywhere = RolesAnywhere(
         accounts=accounts, sessions=sessions, authentication=authentication
     )
+    domains, package_tokens = Domains(), RegistryTokens(clock=clock)
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
@@ -112,6 +115,8 @@ def _wire() -> tuple[Gateway, Control]:
         claude_platform,
         pod_identity,
         roles_anywhere,
+        CodeArtifact(domains=domains, tokens=package_tokens, authentication=authentication),
+        PackageRepositories(domains=domains, tokens=package_tokens, authentication=authentication),
         *telemetry.values(),
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
@@ -138,6 +143,8 @@ def _wire() -> tuple[Gateway, Control]:
         pod_identity=pod_identity,
         roles_anywhere=roles_anywhere,
         telemetry=telemetry,
+        domains=domains,
+        registry_tokens={codeartifact.SERVICE: package_tokens},
         faults=faults,
         journal=journal,
     )

@@ -56,6 +56,8 @@ POLICIES = {
     "claude-platform-long-term/trust": ("role/claude-key-maker", "trust"),
     "claude-platform-short-term/permissions": ("role/writer-claude", "permissions"),
     "claude-platform-short-term/trust": ("role/writer-claude", "trust"),
+    "codeartifact/permissions": ("role/builder-packages", "permissions"),
+    "codeartifact/trust": ("role/builder-packages", "trust"),
     "llm-app/permissions": ("role/assistant-bedrock", "permissions"),
     "llm-app/trust": ("role/assistant-bedrock", "trust"),
     "operator-identity-aws/permissions": ("user/legacy", "permissions"),

@@ -25,15 +25,16 @@ class KeyIssuer(Protocol):
     def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
         """Whether the session may issue the key."""
 
-    def mint(
+    async def mint(
         self,
         key: Any,
         *,
         grant: ApiKeyGrant,
+        source: CredentialSource,
         session: Session,
         region: str,
         account_id: str,
-        now: datetime,
+        context: AwsContext,
     ) -> IssuedKey:
         """Issue a key; raises Failure."""
 

@@ -19,6 +19,8 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.partitions import partition_of
 from keywright.api.presigned_key import PresignedKey
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import (
     DEFAULT_OPTIONS,
@@ -65,19 +67,21 @@ class PresignedKeys:
             now=now,
         )
 
-    def mint(
+    async def mint(
         self,
         key: PresignedKey,
         *,
         grant: ApiKeyGrant,
+        source: CredentialSource,
         session: Session,
         region: str,
         account_id: str,
-        now: datetime,
+        context: AwsContext,
     ) -> IssuedKey:
         """Issue a key signed by the session, with a warning if the session shortens it."""
+        del source
         requested = _duration(key)
-        issued_at = whole_seconds(now)
+        issued_at = whole_seconds(context.clock())
         ends_at = issued_at + requested
         if session.expires_at is not None:
             ends_at = min(ends_at, session.expires_at)

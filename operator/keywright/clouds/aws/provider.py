@@ -18,6 +18,7 @@ from keywright.clouds.aws.bedrock import permissions as bedrock
 from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.claude_platform import short_term as claude_short_term
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
+from keywright.clouds.aws.codeartifact import tokens as package_tokens
 from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.iam import service_use
 from keywright.clouds.aws.iam.user_keys import UserKeys
@@ -78,6 +79,9 @@ KEYS: dict[KeyKind, IssuedKind] = {
     ),
     KeyKind.CLAUDE_PLATFORM_SHORT_TERM_KEY: IssuedKind(
         claude_short_term.KEYS, claude_short_term.permissions, probe=claude_short_term.probe
+    ),
+    KeyKind.CODE_ARTIFACT_TOKEN: IssuedKind(
+        package_tokens, package_tokens.permissions, probe=package_tokens.probe
     ),
     KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
 }
@@ -183,13 +187,14 @@ class Aws:
             )
         except Failure as failure:
             raise _with_field_of(grant, failure) from None
-        issued_key = way.mint(
+        issued_key = await way.mint(
             key,
             grant=grant,
+            source=source,
             session=session,
             region=region,
             account_id=account_of(session),
-            now=self._context.clock(),
+            context=self._context,
         )
         return replace(issued_key, identity=session.identity)
 

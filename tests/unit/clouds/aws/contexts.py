@@ -121,14 +121,15 @@ def context(
     sts: ScriptedSts,
     *,
     ambient: DefaultCredentials | None = None,
+    now: datetime = NOON,
     **secrets: Mapping[str, str],
 ) -> AwsContext:
-    """All of them; the clock shows noon."""
+    """All of them; the clock shows noon, or that time."""
     return AwsContext(
         tokens=Tokens(),
         secrets=Secrets(secrets),
         calls=sts,
-        clock=FakeClock(),
+        clock=FakeClock(now),
         ambient=ambient,
     )
 

@@ -14,21 +14,23 @@ from keywright.api.bedrock_keys import BedrockShortTermKey
 from keywright.clouds.aws.bedrock.short_term import KEYS
 from keywright.clouds.aws.presigned_keys import PresignedKeys
 from keywright.clouds.interfaces import IssuedKey
-from tests.unit.api.samples import grant
+from tests.unit.api.samples import grant, source
+from tests.unit.clouds.aws.contexts import ScriptedSts, context
 from tests.unit.fakes.clock import NOON
 from tests.unit.fakes.provider import session
 
 H = timedelta(hours=1)
 
 
-def _mint(*, requested: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
-    return KEYS.mint(
+async def _mint(*, requested: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
+    return await KEYS.mint(
         BedrockShortTermKey(duration=requested),
         grant=grant(),
+        source=source(),
         session=session(issued_at=NOON, life=life),
         region="eu-west-1",
         account_id="123456789012",
-        now=now,
+        context=context(ScriptedSts(), now=now),
     )
 
 
@@ -42,11 +44,11 @@ def _mint(*, requested: str = "12h", life: timedelta = H, now: datetime = NOON) 
         ("1h", H, H),
     ],
 )
-def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
+async def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
     requested: str, session_life: timedelta, expected: timedelta
 ) -> None:
     """Rule 1: what is written down is the real end; where the session shortens it, it is said."""
-    issued_key = _mint(requested=requested, life=session_life)
+    issued_key = await _mint(requested=requested, life=session_life)
     assert issued_key.credential.issued_at == NOON
     assert issued_key.credential.expires_at == NOON + expected
     shortened = expected < timedelta(hours=float(requested[:-1])) and requested.endswith("h")
@@ -54,25 +56,25 @@ def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
     assert ("bedrock" in issued_key.warning and "lasts 1h" in issued_key.warning) is shortened
 
 
-def test_a_key_of_an_older_session_ends_with_it() -> None:
+async def test_a_key_of_an_older_session_ends_with_it() -> None:
     """Five minutes into the session, five minutes are gone."""
-    issued_key = _mint(now=NOON + timedelta(minutes=5, microseconds=7))
+    issued_key = await _mint(now=NOON + timedelta(minutes=5, microseconds=7))
     assert issued_key.credential.issued_at == NOON + timedelta(minutes=5)
     assert issued_key.credential.expires_at == NOON + H
 
 
-def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() -> None:
+async def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() -> None:
     """The session lasts as long as the key should: it is only a little older."""
-    issued_key = _mint(
+    issued_key = await _mint(
         requested="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5)
     )
     assert issued_key.credential.expires_at == NOON + 12 * H + timedelta(seconds=1)
     assert issued_key.warning == ""
 
 
-def test_the_key_is_what_bedrock_takes() -> None:
+async def test_the_key_is_what_bedrock_takes() -> None:
     """A presigned request of AWS's own library: region in its scope, twelve hours at most."""
-    issued_key = _mint()
+    issued_key = await _mint()
     text = issued_key.credential.values["apiKey"].reveal()
     assert text.startswith("bedrock-api-key-")
     assert text == text.strip()
@@ -88,9 +90,9 @@ def test_the_key_is_what_bedrock_takes() -> None:
     assert abs(datetime.now(UTC) - signed) < timedelta(minutes=1)
 
 
-def test_a_key_shows_itself_to_nobody() -> None:
+async def test_a_key_shows_itself_to_nobody() -> None:
     """Rule 13: neither in a repr of the credential nor of what was minted."""
-    issued_key = _mint()
+    issued_key = await _mint()
     assert "bedrock-api-key" not in repr(issued_key) + str(issued_key.credential)
 
 

@@ -7,7 +7,8 @@ import pytest
 from keywright.api.keys import SessionCredentials
 from keywright.clouds.aws.sts.session_credentials import accepts_session, mint, session_options
 from keywright.clouds.interfaces import IssuedKey, SessionOptions
-from tests.unit.api.samples import grant
+from tests.unit.api.samples import grant, source
+from tests.unit.clouds.aws.contexts import ScriptedSts, context
 from tests.unit.fakes.clock import NOON
 from tests.unit.fakes.provider import session
 
@@ -15,14 +16,15 @@ H = timedelta(hours=1)
 POLICY = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def _mint(*, requested: str | None, life: timedelta) -> IssuedKey:
-    return mint(
+async def _mint(*, requested: str | None, life: timedelta) -> IssuedKey:
+    return await mint(
         SessionCredentials(duration=requested),
         grant=grant(),
+        source=source(),
         session=session(issued_at=NOON, life=life),
         region="us-west-2",
         account_id="123456789012",
-        now=NOON + timedelta(minutes=1),
+        context=context(ScriptedSts(), now=NOON + timedelta(minutes=1)),
     )
 
 
@@ -36,9 +38,11 @@ def _mint(*, requested: str | None, life: timedelta) -> IssuedKey:
         ("15m", H, False),
     ],
 )
-def test_the_end_is_the_sessions(requested: str | None, life: timedelta, *, short: bool) -> None:
+async def test_the_end_is_the_sessions(
+    requested: str | None, life: timedelta, *, short: bool
+) -> None:
     """Issue and end are those of the session; where it is shorter than asked, it is said."""
-    issued_key = _mint(requested=requested, life=life)
+    issued_key = await _mint(requested=requested, life=life)
     found = issued_key.credential
     assert (found.issued_at, found.expires_at) == (NOON, NOON + life)
     assert (found.key_id, found.account_id) == ("ASIA1", "123456789012")

@@ -24,7 +24,7 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.context import ROOT, AlibabaContext, limits_of
 from keywright.clouds.answer_values import MODEL_STUDIO_KEY, invalid, moment, secret
-from keywright.clouds.common_refusals import check_lifetime
+from keywright.clouds.common_refusals import check_end
 from keywright.clouds.http import HttpResponse, TransportError
 from keywright.clouds.interfaces import (
     DEFAULT_OPTIONS,
@@ -218,15 +218,7 @@ def _end(seconds: int, issued_at: datetime, least: timedelta) -> datetime:
         found = moment(datetime.fromtimestamp(seconds, UTC), what="expires_at")
     except (ValueError, OverflowError, OSError):
         raise invalid("expires_at") from None
-    if found <= issued_at:
-        raise Failure(
-            f"the temporary key that came is over since {found:%Y-%m-%dT%H:%M:%SZ}.",
-            kind=FailureClass.TRANSIENT,
-            reason="CredentialsExpired",
-            field=_FIELD,
-            remedy="Check the clock of the operator's node (NTP).",
-        )
-    check_lifetime(found - issued_at, least=least, field=_FIELD)
+    check_end(found, issued_at=issued_at, least=least, field=_FIELD)
     return found
 
 

@@ -14,6 +14,8 @@ from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.place import Place
 from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
@@ -54,17 +56,18 @@ def accepts_session(key: SessionCredentials, *, session: Session, now: datetime)
     return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
 
-def mint(
+async def mint(
     key: SessionCredentials,
     *,
     grant: ApiKeyGrant,
+    source: CredentialSource,
     session: Session,
     region: str,
     account_id: str,
-    now: datetime,
+    context: AwsContext,
 ) -> IssuedKey:
     """Return the session's credentials, with a warning if they expire earlier than requested."""
-    del now
+    del source, context
     # A role session: `validate_with_source` accepts no other.
     assert session.session_token is not None
     assert session.expires_at is not None
