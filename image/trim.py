@@ -1,6 +1,6 @@
 """What the operator never loads is left out of the image: models of services and resources.
 
-It asks four services of AWS, and Kubernetes with plain dictionaries.
+It asks a few services of AWS, and Kubernetes with plain dictionaries.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# The clients that the operator makes (keywright.clouds.aws).
-AWS_SERVICES = ("apigateway", "iam", "rolesanywhere", "sts")
+# The clients that the operator makes (keywright.clouds.aws.client_cache, SERVICES).
+AWS_SERVICES = ("apigateway", "codeartifact", "iam", "rolesanywhere", "sts")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS
 from keywright.clouds.bounded import FairLruDict, LruDict
 from keywright.clouds.interfaces import Session
 
+SERVICES: Final = ("apigateway", "codeartifact", "iam", "rolesanywhere", "sts")
+"""The services of AWS whose models the image keeps; a client of another one is not created."""
 DEFAULT_ATTEMPTS: Final = 3
 _MAX_UNSIGNED: Final = 64
 # 45 MB, if every client is one of IAM.
@@ -101,6 +103,7 @@ class BotoClientCache:
         return client
 
     def _new(self, key: ClientKey, *, signed: bool) -> Any:
+        assert key.service in SERVICES, f"the image has no model of {key.service}"
         if self._session is None:
             self._session = _bare_session(_CallCredentials(self._signing_session))
         # Imported here: a third of a second that the initial lists need not wait for.
