@@ -13,7 +13,7 @@ from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import ForbiddenError
 from keywright.cli.hop import Hop, Result
 
-OLDEST: Final = (1, 30)
+OLDEST: Final = (1, 32)
 """The oldest version of Kubernetes that docs/install.md names."""
 _CLOCKS: Final = timedelta(seconds=30)
 _NEEDED: Final = (

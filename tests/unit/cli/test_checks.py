@@ -30,9 +30,14 @@ def test_an_issuer_is_public_by_its_name(issuer: str, public: bool) -> None:  # 
 
 
 def test_the_oldest_version_is_that_of_the_docs() -> None:
-    """The check and the installation guide name the same version."""
+    """The check, the installation guide, the chart and the second control plane agree."""
+    version = ".".join(map(str, OLDEST))
     text = (ROOT / "docs/install.md").read_text()
-    assert f"You need Kubernetes {'.'.join(map(str, OLDEST))} or newer" in text
+    assert f"You need Kubernetes {version} or newer" in text
+    chart = yaml.safe_load((ROOT / "manifests/chart/Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={version}.0-0"
+    module = (ROOT / "testbed/clusters/controlplane/oldest/go.mod").read_text()
+    assert f"\tk8s.io/kubernetes v{version}." in module
 
 
 def test_the_rights_are_those_of_the_manifests() -> None:
