@@ -122,6 +122,8 @@ def test_retained_keys_stay(studio: ModelStudioTenant) -> None:
     data = studio.data()
     studio.world.api.delete(studio.grant_path())
     eventually(lambda: not studio.world.api.exists(studio.grant_path()))
+    # A grant that finds the Secret adopts the key in it.
+    eventually(lambda: not studio.world.api.exists(studio.secret_path()))
     ((key_id, found),) = studio.keys().items()
     assert key_id == first["keyId"]
     assert ".r " in found["description"]
