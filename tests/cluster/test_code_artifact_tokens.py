@@ -248,6 +248,15 @@ def test_a_passing_fault_heals(
     packages.ready(seconds=60)
 
 
+def test_a_revoked_session_is_replaced(packages: CodeArtifactTenant) -> None:
+    """The one in memory would be valid for an hour: one more is opened, and issues the token."""
+    before = packages.become_ready(**packages.spec())
+    packages.world.aws.revoke_session(before["keyId"])
+    packages.edit_grant(codeArtifactToken={"duration": "11h"})
+    after = packages.revision(before["revision"] + 1, seconds=60)
+    assert after["keyId"] != before["keyId"]
+
+
 def test_a_damaged_answer_says_nothing_of_its_content(packages: CodeArtifactTenant) -> None:
     """A token that is cut off is not quoted, and not published."""
     packages.world.aws.damage_next(_SERVICE, "GetAuthorizationToken", count=99)

@@ -125,7 +125,7 @@ READERS: Final[Mapping[Format, Readers]] = {
         "Claude Code, Anthropic's SDK for the Claude API", "no: read at the start", (_RESTART,)
     ),
     Format.CODE_ARTIFACT_ENV: Readers(
-        "pip, uv; settings of npm, Maven and Gradle that refer to the variable",
+        "pip; settings of npm, Maven and Gradle that refer to the variable",
         "no: read at the start",
         ("the formats `PipConf`, `Npmrc` and `MavenSettings`",),
     ),

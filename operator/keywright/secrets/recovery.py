@@ -185,6 +185,8 @@ def _single_words(data: Mapping[str, str]) -> Iterator[str]:
         for line in (text, *inner):
             if line.startswith(_OTLP_PREFIX) and len(line) <= _MAX_WORD:
                 yield unquote(line.removeprefix(_OTLP_PREFIX).partition(",")[0])
+    # Last: a foreign file of many lines must not use up the attempts.
+    for text in data.values():
         for found in _INNER_WORD.finditer(text):
             if found[0] != text and len(found[0]) <= _MAX_WORD:
                 yield unquote(found[0])

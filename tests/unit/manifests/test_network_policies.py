@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from keywright.api.claude_platform_key import claude_platform_url
+from keywright.api.model_studio_keys import SHARED_HOSTS
 from keywright.api.partitions import service_host
+from keywright.clouds.aws.client_cache import SERVICES
+from keywright.clouds.token_exchange.requests import ENDPOINTS
 from tests.cluster.commands import kustomized
 from tests.unit.api.samples import ROOT
 
@@ -30,7 +33,7 @@ def _allows(host: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("service", ["sts", "iam", "apigateway", "bedrock", "bedrock-runtime"])
+@pytest.mark.parametrize("service", [*SERVICES, "bedrock", "bedrock-runtime", "logs", "xray"])
 def test_the_hosts_of_aws_are_allowed(service: str) -> None:
     """Regional ones, and those without a region."""
     assert _allows(service_host(service, region=_REGION)) or _allows(f"{service}.amazonaws.com")
@@ -44,6 +47,12 @@ def test_the_hosts_of_aws_are_allowed(service: str) -> None:
         "vpce-0123-abcd.sts.eu-central-1.vpce.amazonaws.com",
         "abc123.execute-api.eu-central-1.amazonaws.com",
         claude_platform_url(_REGION).removeprefix("https://"),
+        "tools-111122223333.d.codeartifact.eu-central-1.amazonaws.com",
+        "monitoring.eu-central-1.amazonaws.com",
+        "modelstudio.cn-beijing.aliyuncs.com",
+        *SHARED_HOSTS.values(),
+        "llm-1.eu-central-1.maas.aliyuncs.com",
+        *(url.split("/")[2] for url in ENDPOINTS.values()),
         "sts.aliyuncs.com",
         "sts.cn-hangzhou.aliyuncs.com",
         "sts-vpc.ap-southeast-1.aliyuncs.com",

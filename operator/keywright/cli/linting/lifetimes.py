@@ -10,6 +10,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.presigned_key import PresignedKey
+from keywright.api.registry_tokens import CodeArtifactToken
 from keywright.api.source import CredentialSource
 from keywright.api.user_key import UserKey
 
@@ -27,6 +28,8 @@ def key_lifetime(grant: ApiKeyGrant, *, source: CredentialSource | None) -> time
     if isinstance(key, UserKey):
         days = key.expires_after_days
         return None if days is None else timedelta(days=min(days, 36_600))
+    if isinstance(key, CodeArtifactToken):
+        return session if key.bound_to_session else timedelta(seconds=key.duration_seconds)
     if isinstance(key, SessionCredentials):
         if key.duration_seconds is None:
             return session

@@ -33,6 +33,11 @@ from keywright.cli.policies.model import (
 )
 from keywright.cli.policies.vendors import Trust, trust_of
 from keywright.clouds.aws.place import place_of
+from keywright.clouds.aws.roles_anywhere.certificate import (
+    UNKNOWN_NAME,
+    CertificateName,
+    certificate_name,
+)
 from keywright.clouds.aws.roles_anywhere.errors import trust_statement
 from keywright.clouds.policy_statements import statement
 
@@ -40,7 +45,6 @@ ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
 NAMESPACE: Final = "NAMESPACE"
 EXTERNAL_ID: Final = "EXTERNAL-ID"
-COMMON_NAME: Final = "COMMON-NAME"
 _SET_ISSUER: Final = (
     "set --issuer to the issuer of the cluster: kubectl get --raw /.well-known/openid-configuration"
 )
@@ -181,23 +185,35 @@ def _roles_anywhere(
     holder = holders.get(Provider.AWS, HolderKind.ROLE, identity.role_arn)
     _extend(holder, identity.session_duration)
     secret = identity.secret_ref.name
-    common_name = _common_name(inventory, entry, secret=secret)
-    if common_name is None:
-        holder.note(f"{COMMON_NAME} is the common name of the certificate in Secret {secret}")
+    name = _certificate_name(inventory, entry, secret=secret)
+    if name is None:
+        name = UNKNOWN_NAME
+        holder.note(f"{name.value} is the common name of the certificate in Secret {secret}")
     holder.note(f"profile {identity.profile_arn} must list this role")
-    statement = trust_statement(identity, common_name=common_name or COMMON_NAME)
+    statement = trust_statement(identity, subject=name)
     if statement not in holder.trust:
         holder.trust.append(statement)
     return holder
 
 
-def _common_name(inventory: Inventory, entry: SourceEntry, *, secret: str) -> str | None:
-    """The common name in the cert-manager Certificate that writes the Secret, if it is known."""
+def _certificate_name(
+    inventory: Inventory, entry: SourceEntry, *, secret: str
+) -> CertificateName | None:
+    """The name in the cert-manager Certificate that writes the Secret, if it is known."""
     for placed in inventory.writers_of(secret, beside=entry.placed):
-        spec = mapping_of(placed.manifest.body.get("spec"))
-        if placed.manifest.kind == "Certificate" and isinstance(spec.get("commonName"), str):
-            return str(spec["commonName"])
+        if placed.manifest.kind == "Certificate":
+            spec = mapping_of(placed.manifest.body.get("spec"))
+            common_name = spec.get("commonName")
+            return certificate_name(
+                common_name=common_name if isinstance(common_name, str) else None,
+                uris=_texts(spec.get("uris")),
+                dns_names=_texts(spec.get("dnsNames")),
+            )
     return None
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _subject(holder: Holder, entry: SourceEntry, account: str) -> str:

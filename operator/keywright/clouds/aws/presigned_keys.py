@@ -79,7 +79,7 @@ class PresignedKeys:
         context: AwsContext,
     ) -> IssuedKey:
         """Issue a key signed by the session, with a warning if the session shortens it."""
-        del source
+        del grant
         requested = _duration(key)
         issued_at = whole_seconds(context.clock())
         ends_at = issued_at + requested
@@ -94,7 +94,8 @@ class PresignedKeys:
             expires_at=ends_at,
         )
         return IssuedKey(
-            credential, _warning(key, grant=grant, session=session, asked_end=issued_at + requested)
+            credential,
+            _warning(key, source=source, session=session, asked_end=issued_at + requested),
         )
 
     def sign(self, session: Session, *, region: str, lifetime: timedelta) -> Sensitive:
@@ -123,10 +124,10 @@ class PresignedKeys:
 
 
 def _warning(
-    key: PresignedKey, *, grant: ApiKeyGrant, session: Session, asked_end: datetime
+    key: PresignedKey, *, source: CredentialSource, session: Session, asked_end: datetime
 ) -> str:
     if session.expires_at is None:
-        return _end_is_unknown(session, source=grant.source_key[1])
+        return _end_is_unknown(session, source=source.name)
     # A shared session that is a little older lasts as long as it can: nothing to change.
     lasts = session.expires_at - session.issued_at
     if asked_end <= session.expires_at or lasts + _SLACK >= _duration(key):
@@ -134,7 +135,7 @@ def _warning(
     return (
         "It ends with the session that signed it, before the"
         f" {format_duration(key.duration_seconds)} asked:"
-        f" {explain_short_session(session, source=grant.source_key[1])}"
+        f" {explain_short_session(session, source=source)}"
     )
 
 

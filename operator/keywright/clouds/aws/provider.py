@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, RolesAnywhere, WebIdentity
@@ -89,6 +89,12 @@ KEYS: dict[KeyKind, IssuedKind] = {
 
 # Refusals of AssumeRole for the policies of the request.
 _OF_THE_POLICY: Final = frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"})
+# What a service says of a session that was revoked, or whose role is gone or was created again.
+_OF_THE_SESSION: Final = frozenset(
+    {"ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException", "AccessDenied"}
+)
+# A refusal for missing permissions looks the same; retries of it must not cost a session each.
+_SESSION_IS_NEW: Final = timedelta(minutes=5)
 PROBES: dict[ProbeMode, Attempt] = {
     ProbeMode.IDENTITY: probe_identity,
     ProbeMode.BEDROCK: probe_bedrock,
@@ -132,6 +138,13 @@ class _ChainSteps:
             return caller_of(answer)
         except Exception as error:
             raise failure_from_session(error) from None
+
+
+def _may_have_ended(session: Session, failure: Failure, *, now: datetime) -> bool:
+    """Whether a service may have refused a session because of its age, unlike a newer one."""
+    if session.session_token is None or failure.reason not in _OF_THE_SESSION:
+        return False
+    return failure.reason == "ExpiredToken" or now - session.issued_at >= _SESSION_IS_NEW
 
 
 def _with_field_of(grant: ApiKeyGrant, failure: Failure) -> Failure:
@@ -187,12 +200,29 @@ class Aws:
             )
         except Failure as failure:
             raise _with_field_of(grant, failure) from None
-        issued_key = await way.mint(
-            key,
+        try:
+            return await self._issue(grant, source=source, session=session)
+        except Failure as failure:
+            if not _may_have_ended(session, failure, now=self._context.clock()):
+                raise
+        # Revoked, or its role was created again: a new session, once.
+        session = await self._role_chain.session(
+            source,
+            hop=hop,
+            ask=way.session_options(key, region=region),
+            not_before=self._context.clock(),
+        )
+        return await self._issue(grant, source=source, session=session)
+
+    async def _issue(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, session: Session
+    ) -> IssuedKey:
+        issued_key = await KEYS[grant.kind].issuer.mint(
+            grant.key,
             grant=grant,
             source=source,
             session=session,
-            region=region,
+            region=grant.region(source),
             account_id=account_of(session),
             context=self._context,
         )

@@ -33,11 +33,12 @@ JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ANTHROPIC_BETA: Final = "oauth-2025-04-20"
 """The beta that lets the API accept access tokens."""
 _FEDERATION_BETA: Final = "oidc-federation-2026-04-01"
-_ENDPOINTS: Final[Mapping[type[TokenService], str]] = {
+ENDPOINTS: Final[Mapping[type[TokenService], str]] = {
     AnthropicExchange: "https://api.anthropic.com/v1/oauth/token",
     OpenAiExchange: "https://auth.openai.com/oauth/token",
     OpenRouterExchange: "https://openrouter.ai/api/v1/oauth/token",
 }
+"""The token endpoints of the vendors (their guides on workload identity federation)."""
 TITLES: Final[Mapping[type[TokenService], str]] = {
     AnthropicExchange: "Anthropic",
     OpenAiExchange: "OpenAI",
@@ -62,7 +63,7 @@ def endpoint_of(service: TokenService) -> str:
     """The URL of the token endpoint."""
     if isinstance(service, GenericExchange):
         return service.endpoint
-    return _ENDPOINTS[type(service)]
+    return ENDPOINTS[type(service)]
 
 
 def token_request(service: TokenService, token: Sensitive) -> TokenRequest:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
@@ -21,14 +22,22 @@ from keywright.api.aws_source import RolesAnywhere
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.identities import roles_anywhere
-from keywright.clouds.aws.roles_anywhere.certificate import ClientCertificate, load_certificate
-from keywright.clouds.aws.roles_anywhere.errors import failure_from_anywhere
+from keywright.clouds.aws.roles_anywhere.certificate import (
+    UNKNOWN_NAME,
+    CertificateName,
+    ClientCertificate,
+    certificate_name,
+    load_certificate,
+)
+from keywright.clouds.aws.roles_anywhere.errors import failure_from_anywhere, trust_statement
 from keywright.clouds.aws.roles_anywhere.signing import sign_request
+from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
 from testbed.client_certificates import ClientPair, pem_of, usage
 from tests.unit.api.samples import source
 from tests.unit.clouds.aws.anywhere import ACCOUNT, IDENTITY, authority, client, intermediate
-from tests.unit.clouds.aws.contexts import ScriptedSts, context
+from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context
+from tests.unit.clouds.aws.hostile_certificates import HOSTILE, hostile
 from tests.unit.fakes.clock import NOON
 
 _URL = "https://rolesanywhere.eu-central-1.amazonaws.com/sessions"
@@ -117,7 +126,7 @@ def test_every_form_of_a_key_is_read(key: str, form: serialization.PrivateFormat
         serialization.Encoding.PEM, form, serialization.NoEncryption()
     ).decode()
     found = loaded(pair, **{"tls.key": text})
-    assert (found.common_name, len(found.chain)) == ("chat", 1)
+    assert (found.name, len(found.chain)) == (CertificateName("x509Subject/CN", "chat"), 1)
     assert int(found.serial, 16) == pair.certificate.serial_number
 
 
@@ -151,7 +160,7 @@ BIdxsRfUjTSGTWKVDETrA1QTAiEAjBsV/wovLLaW4tQ6SpBItyc/YZjKaSi6rHnY
         ({"tls.crt": "x" * 70_000}, "InvalidCertificate", "64 KiB"),
         ({"tls.crt": client().data["tls.crt"] * 8}, "InvalidCertificate", "more than 10"),
         ({"tls.crt": client().data["tls.crt"].replace("M", "N")}, "InvalidCertificate", "PEM"),
-        ({"tls.crt": _SHA1}, "InvalidCertificate", "signed with SHA1"),
+        ({"tls.crt": _SHA1}, "InvalidCertificate", "AWS rejects MD5 and SHA-1"),
         (
             {"tls.crt": pem_of(intermediate().certificate, client().certificate)},
             "InvalidCertificate",
@@ -171,6 +180,42 @@ def test_what_aws_would_refuse_is_not_sent(data: dict[str, str], reason: str, wo
     assert (failure.reason, failure.kind) == (reason, FailureClass.CONFIGURATION)
     assert "Secret client" in str(failure)
     assert failure.remedy
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "valid from the year 0", "a subject that is no text"])
+def test_a_hostile_certificate_is_invalid_and_no_more(name: str) -> None:
+    """Whatever its parser raises, and when; it is not retried, and no internal error."""
+    with pytest.raises(Failure) as caught:
+        loaded(client(), **{"tls.crt": hostile(client().certificate, name)})
+    failure = caught.value
+    assert (failure.reason, failure.kind) == ("InvalidCertificate", FailureClass.CONFIGURATION)
+
+
+@pytest.mark.parametrize(
+    ("common_name", "uris", "dns_names", "tag", "value"),
+    [
+        ("chat", ["spiffe://a/b"], ["a.example"], "x509Subject/CN", "chat"),
+        (None, ["spiffe://a/b", "spiffe://c"], ["a.example"], "x509SAN/URI", "spiffe://a/b"),
+        (None, [], ["a.example"], "x509SAN/DNS", "a.example"),
+        ("${aws:username}", [], ["a.example"], "x509SAN/DNS", "a.example"),
+    ],
+)
+def test_a_trust_policy_names_one_subject(
+    common_name: str | None, uris: list[str], dns_names: list[str], tag: str, value: str
+) -> None:
+    """By a name without variables and patterns of policies."""
+    found = certificate_name(common_name=common_name, uris=uris, dns_names=dns_names)
+    assert found == CertificateName(tag, value)
+
+
+@pytest.mark.parametrize("common_name", [None, "", "*", "${aws:PrincipalTag/x509Subject/CN}"])
+def test_a_trust_policy_is_never_without_a_subject(common_name: str | None) -> None:
+    """A placeholder is better than a policy for every certificate of the CA."""
+    assert certificate_name(common_name=common_name) is None
+    statement = trust_statement(msgspec.convert(IDENTITY, RolesAnywhere), subject=UNKNOWN_NAME)
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:PrincipalTag/x509Subject/CN": "COMMON-NAME"
+    }
 
 
 @pytest.mark.parametrize(
@@ -371,6 +416,27 @@ async def test_a_certificate_that_ends_before_the_session_is_reported() -> None:
 
 
 # ---- refusals
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        ({}, "the role's maximum session duration"),
+        (
+            {"webIdentity": None, "rolesAnywhere": IDENTITY},
+            "durationSeconds of the profile in Roles Anywhere",
+        ),
+    ],
+)
+def test_a_session_that_is_shorter_than_asked_names_what_limits_it(
+    identity: dict[str, Any], words: str
+) -> None:
+    """With Roles Anywhere, the profile shortens it without an error."""
+    short = replace(bare(token="planted"), expires_at=NOON + timedelta(hours=1))
+    text = explain_short_session(short, source=source(**identity))
+    assert "the session lasts 1h" in text
+    assert "Raise sessionDuration of CredentialSource bedrock" in text
+    assert words in text
 
 
 def refused(code: str, message: str) -> Failure:

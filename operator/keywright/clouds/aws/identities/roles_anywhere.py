@@ -27,6 +27,7 @@ from keywright.clouds.aws.roles_anywhere.errors import FIELD, failure_from_anywh
 from keywright.clouds.aws.roles_anywhere.signing import SERVICE, sign_request
 from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, session_of
 from keywright.clouds.interfaces import SecretReader, Session, SessionOptions, whole_seconds
+from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.sessions import Clock
 
 _SECRET_FIELD = f"{FIELD}.secretRef"
@@ -56,6 +57,7 @@ async def open_session(
             region=region,
             tenant=source.namespace,
             source=source,
+            pace=pace_key(source, account=identity.role_arn.split(":")[4]),
             sign=partial(sign_request, certificate=certificate, region=region, clock=context.clock),
         )
         session = session_of(_as_of_sts(answer), issued_at=issued_at)

@@ -7,7 +7,8 @@ with MD5 or SHA-1. Keys are of the types that AWS's own credential helper signs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -35,11 +36,45 @@ _MAX_CHARACTERS: Final = 64 * 1024
 _MAX_CERTIFICATES: Final = 10
 _MIN_RSA_BITS: Final = 2048
 _CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_WEAK_HASHES: Final = frozenset({"md5", "sha1"})
+_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+# RFC 5280, 4.1.2.2. A longer number is also no longer converted to decimal digits.
+_MAX_SERIAL_BITS: Final = 20 * 8
+_PLAIN_NAME: Final = re.compile(r"[\w .:/=+@-]{1,256}", re.ASCII)
 _ISSUE_AGAIN: Final = (
     "Have it issued again; a cert-manager Certificate needs no isCA, and the usage digital"
     " signature, which is a default."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateName:
+    """A name of a certificate, by the session tag in which AWS reports it."""
+
+    tag: str
+    value: str
+
+
+def certificate_name(
+    *, common_name: str | None, uris: Iterable[str] = (), dns_names: Iterable[str] = ()
+) -> CertificateName | None:
+    """The name by which a trust policy can recognize the certificate; None without one.
+
+    AWS reports the first name of each type (IAM Roles Anywhere, "The trust model"). A name with
+    other characters than those of session tags could be a variable or a pattern in a policy.
+    """
+    names = (
+        ("x509Subject/CN", common_name),
+        ("x509SAN/URI", next(iter(uris), None)),
+        ("x509SAN/DNS", next(iter(dns_names), None)),
+    )
+    for tag, value in names:
+        if value is not None and _PLAIN_NAME.fullmatch(value):
+            return CertificateName(tag, value)
+    return None
+
+
+UNKNOWN_NAME: Final = CertificateName("x509Subject/CN", "COMMON-NAME")
+"""The placeholder for a name that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +97,26 @@ class ClientCertificate:
         return digits.zfill(len(digits) + len(digits) % 2)
 
     @property
-    def common_name(self) -> str:
-        """The common name of the subject; empty without one."""
-        from cryptography.x509.oid import NameOID  # noqa: PLC0415  as in private_keys
+    def name(self) -> CertificateName:
+        """The name for a trust policy; a placeholder without one."""
+        from cryptography import x509  # noqa: PLC0415  as in private_keys
 
-        found = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return str(found[0].value) if found else ""
+        found = self.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        others = [
+            each.value
+            for each in self.certificate.extensions
+            if isinstance(each.value, x509.SubjectAlternativeName)
+        ]
+        name = certificate_name(
+            common_name=str(found[0].value) if found else None,
+            uris=[
+                uri
+                for each in others
+                for uri in each.get_values_for_type(x509.UniformResourceIdentifier)
+            ],
+            dns_names=[dns for each in others for dns in each.get_values_for_type(x509.DNSName)],
+        )
+        return name or UNKNOWN_NAME
 
 
 def load_certificate(
@@ -125,8 +174,9 @@ def _parsed(text: str) -> list[Certificate]:
     try:
         found = load_pem_x509_certificates(text.encode())
         for each in found:
-            # Extensions are parsed when they are first read.
-            _ = each.extensions, each.public_key()
+            # Each part is parsed when it is first read.
+            _ = each.extensions, each.public_key(), each.subject, each.issuer
+            _ = each.not_valid_before_utc, each.not_valid_after_utc
     except Exception:
         # The library raises many types for hostile certificates.
         raise _Problem(
@@ -151,9 +201,10 @@ def _wrong_forms(certificate: Certificate) -> Iterator[str]:
     usage = extensions.get(x509.KeyUsage.oid)
     if not isinstance(usage, x509.KeyUsage) or not usage.digital_signature:
         yield "lacks the key usage Digital Signature"
-    signed_with = _hash_name(certificate)
-    if signed_with in _WEAK_HASHES:
-        yield f"is signed with {signed_with.upper()}, which AWS rejects"
+    if certificate.serial_number.bit_length() > _MAX_SERIAL_BITS:
+        yield "has a serial number of more than 20 octets"
+    if _hash_name(certificate) not in _HASHES:
+        yield "is not signed with SHA-256, SHA-384 or SHA-512: AWS rejects MD5 and SHA-1"
 
 
 def _hash_name(certificate: Certificate) -> str:
@@ -161,8 +212,7 @@ def _hash_name(certificate: Certificate) -> str:
 
     try:
         found = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        # Newer than this library: AWS decides.
+    except (UnsupportedAlgorithm, ValueError):
         return ""
     return "" if found is None else found.name
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from keywright.api.aws_source import RolesAnywhere
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.error_codes import code_and_message, common_failure, retry_after
-from keywright.clouds.aws.roles_anywhere.certificate import ClientCertificate
+from keywright.clouds.aws.roles_anywhere.certificate import CertificateName, ClientCertificate
 
 FIELD: Final = "CredentialSource spec.aws.rolesAnywhere"
 ACTIONS: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
@@ -29,15 +29,16 @@ _SETUP: Final = (
 )
 
 
-def trust_statement(identity: RolesAnywhere, *, common_name: str = "") -> dict[str, Any]:
-    """The statement of a trust policy that lets certificates of the trust anchor use the role.
+def trust_statement(identity: RolesAnywhere, *, subject: CertificateName) -> dict[str, Any]:
+    """The statement of a trust policy that lets one subject of the trust anchor use the role.
 
     AWS, "The trust model": without a condition, every certificate of every trust anchor in the
-    account could. `common_name`: only those of this subject.
+    account could, and without one on the subject, every certificate of this trust anchor.
     """
-    condition: dict[str, Any] = {"ArnEquals": {"aws:SourceArn": identity.trust_anchor_arn}}
-    if common_name:
-        condition["StringEquals"] = {"aws:PrincipalTag/x509Subject/CN": common_name}
+    condition: dict[str, Any] = {
+        "ArnEquals": {"aws:SourceArn": identity.trust_anchor_arn},
+        "StringEquals": {f"aws:PrincipalTag/{subject.tag}": subject.value},
+    }
     return {
         "Effect": "Allow",
         "Principal": {"Service": "rolesanywhere.amazonaws.com"},
@@ -113,7 +114,7 @@ def failure_from_anywhere(
 def _role_refused(
     message: str, *, identity: RolesAnywhere, certificate: ClientCertificate
 ) -> Failure:
-    statement = trust_statement(identity, common_name=certificate.common_name)
+    statement = trust_statement(identity, subject=certificate.name)
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     return _failure(
         message,

@@ -67,7 +67,7 @@ async def mint(
     context: AwsContext,
 ) -> IssuedKey:
     """Return the session's credentials, with a warning if they expire earlier than requested."""
-    del source, context
+    del grant, context
     # A role session: `validate_with_source` accepts no other.
     assert session.session_token is not None
     assert session.expires_at is not None
@@ -90,5 +90,5 @@ async def mint(
     return IssuedKey(
         credential,
         f"It ends before the {format_duration(requested)} asked:"
-        f" {explain_short_session(session, source=grant.source_key[1])}",
+        f" {explain_short_session(session, source=source)}",
     )

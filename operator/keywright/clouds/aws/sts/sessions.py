@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from keywright.api import checks
-from keywright.api.aws_source import AwsHop, WebIdentity
+from keywright.api.aws_source import AwsHop, RolesAnywhere, WebIdentity
 from keywright.api.durations import format_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
@@ -122,7 +122,7 @@ async def verify_identity(
         raise refusal(error) from None
 
 
-def explain_short_session(session: Session, *, source: str) -> str:
+def explain_short_session(session: Session, *, source: CredentialSource) -> str:
     """How long the session lasts, why, and what to change if possible."""
     assert session.expires_at is not None
     life = format_duration((session.expires_at - session.issued_at).total_seconds())
@@ -131,7 +131,11 @@ def explain_short_session(session: Session, *, source: str) -> str:
             f"a role that is assumed by another role's session ends within an hour ({life});"
             " it is renewed before that."
         )
+    limit = "the role's maximum session duration"
+    if isinstance(aws_of(source).identity, RolesAnywhere):
+        # The shorter of the two durations counts: docs/roles-anywhere.md, "Sessions".
+        limit = "durationSeconds of the profile in Roles Anywhere"
     return (
-        f"the session lasts {life}. Raise sessionDuration of CredentialSource {source} and, if need"
-        " be, the role's maximum session duration."
+        f"the session lasts {life}. Raise sessionDuration of CredentialSource {source.name} and, if"
+        f" need be, {limit}."
     )
