@@ -139,7 +139,7 @@ READERS: Final[Mapping[Format, Readers]] = {
 """The readers of each format; sources are in the recipes and guides."""
 
 
-_REGISTRIES: Final = "[Tokens for package repositories and container registries]"
+_REGISTRIES: Final = "[Tokens for package repositories]"
 _PACKAGES: Final = f"{_REGISTRIES}(../registry-tokens.md#aws-codeartifact)"
 _LONG_TERM: Final = "[Long-term keys of AWS services](../aws-long-term.md)"
 GUIDES: Final[Mapping[Format, str]] = {

@@ -1,4 +1,4 @@
-"""Tokens for package repositories and container registries of AWS."""
+"""Tokens for package repositories of AWS."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, TypeAlias
