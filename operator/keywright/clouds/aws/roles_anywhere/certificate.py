@@ -151,7 +151,7 @@ class _Problem(Exception):  # noqa: N818  it becomes a Failure
         text: str,
         *,
         remedy: str,
-        reason: str = "InvalidCertificate",
+        reason: str,
         kind: FailureClass = FailureClass.CONFIGURATION,
     ) -> None:
         super().__init__(text)
@@ -170,6 +170,7 @@ def _parsed(text: str) -> list[Certificate]:
             f"{TLS_CERTIFICATE} in {{secret}} has more than {_MAX_CERTIFICATES} certificates or"
             f" {_MAX_CHARACTERS // 1024} KiB",
             remedy=remedy,
+            reason="InvalidCertificate",
         )
     try:
         found = load_pem_x509_certificates(text.encode())
@@ -180,7 +181,9 @@ def _parsed(text: str) -> list[Certificate]:
     except Exception:
         # The library raises many types for hostile certificates.
         raise _Problem(
-            f"{TLS_CERTIFICATE} in {{secret}} is no X.509 certificate in PEM", remedy=remedy
+            f"{TLS_CERTIFICATE} in {{secret}} is no X.509 certificate in PEM",
+            remedy=remedy,
+            reason="InvalidCertificate",
         ) from None
     return found
 
@@ -188,7 +191,11 @@ def _parsed(text: str) -> list[Certificate]:
 def _check_form(certificate: Certificate) -> None:
     """Raise _Problem if AWS accepts no such certificate of a client."""
     for text in _wrong_forms(certificate):
-        raise _Problem(f"the certificate in {{secret}} {text}", remedy=_ISSUE_AGAIN)
+        raise _Problem(
+            f"the certificate in {{secret}} {text}",
+            remedy=_ISSUE_AGAIN,
+            reason="InvalidCertificate",
+        )
 
 
 def _wrong_forms(certificate: Certificate) -> Iterator[str]:
