@@ -185,34 +185,34 @@ class Aws:
         if grant.kind in MANAGED_KEYS:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
-        way, key, region = KEYS[grant.kind].issuer, grant.key, grant.region(source)
-        # A scoped session is one more hop after the roles.
-        hop = len(aws_of(source).assume_roles) + key.is_scoped
+        session = await self._session_for(grant, source=source, not_before=not_before)
         try:
-            session = await self._role_chain.session(
+            return await self._issue(grant, source=source, session=session)
+        except Failure as failure:
+            now = self._context.clock()
+            if not _may_have_ended(session, failure, now=now):
+                raise
+        # Revoked, or its role was created again: a new session, once.
+        session = await self._session_for(grant, source=source, not_before=now)
+        return await self._issue(grant, source=source, session=session)
+
+    async def _session_for(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, not_before: datetime | None
+    ) -> Session:
+        issuer, key = KEYS[grant.kind].issuer, grant.key
+        try:
+            return await self._role_chain.session(
                 source,
-                hop=hop,
-                ask=way.session_options(key, region=region),
-                accepts_session=lambda session, now: way.accepts_session(
+                # A scoped session is one more hop after the roles.
+                hop=len(aws_of(source).assume_roles) + key.is_scoped,
+                ask=issuer.session_options(key, region=grant.region(source)),
+                accepts_session=lambda session, now: issuer.accepts_session(
                     key, session=session, now=now
                 ),
                 not_before=not_before,
             )
         except Failure as failure:
             raise _with_field_of(grant, failure) from None
-        try:
-            return await self._issue(grant, source=source, session=session)
-        except Failure as failure:
-            if not _may_have_ended(session, failure, now=self._context.clock()):
-                raise
-        # Revoked, or its role was created again: a new session, once.
-        session = await self._role_chain.session(
-            source,
-            hop=hop,
-            ask=way.session_options(key, region=region),
-            not_before=self._context.clock(),
-        )
-        return await self._issue(grant, source=source, session=session)
 
     async def _issue(
         self, grant: ApiKeyGrant, *, source: CredentialSource, session: Session
