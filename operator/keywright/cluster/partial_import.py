@@ -1,4 +1,4 @@
-"""Imports modules of a package without those that its `__init__` imports."""
+"""Imports parts of packages without what only other parts of them need."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from types import ModuleType
+from typing import Any
 
 
 def skip_init(name: str) -> None:
@@ -33,3 +34,31 @@ def skip_init(name: str) -> None:
     package.__spec__, package.__path__ = spec, spec.submodule_search_locations
     package.__dict__["__getattr__"] = module_of
     sys.modules[name] = package
+
+
+class Deferred:
+    """Imports a class when it is called, and calls it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Return what the class returns."""
+        module = sys.modules.get(self._module)
+        if module is not None and getattr(module, self._name, None) is self:
+            if module.__spec__ is None:
+                del sys.modules[self._module]
+            else:
+                delattr(module, self._name)
+        return getattr(importlib.import_module(self._module), self._name)(*arguments, **keywords)
+
+
+def defer(module: str, name: str) -> None:
+    """Let later imports of the class `name` find one that is imported only when it is called.
+
+    Without effect if the module is loaded already and has the class.
+    """
+    if module not in sys.modules:
+        sys.modules[module] = ModuleType(module)
+    vars(sys.modules[module]).setdefault(name, Deferred(module, name))

@@ -14,7 +14,7 @@ _SKIP = (
 
 def _python(program: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", f"{_SKIP}; {program}"],
+        [sys.executable, "-c", f"{_SKIP}\n{program}"],
         capture_output=True,
         text=True,
         check=True,
@@ -50,3 +50,51 @@ except ModuleNotFoundError as error:
         [sys.executable, "-c", f"{_SKIP}\n{program}"], capture_output=True, text=True, check=True
     )
     assert completed.stdout.strip() == name
+
+
+_OIDC = """
+from keywright.cluster.partial_import import defer
+import kubernetes.client
+defer("kubernetes.client", "ApiClient")
+defer("requests_oauthlib", "OAuth2Session")
+"""
+
+
+def test_a_deferred_class_is_imported_when_it_is_called() -> None:
+    """An OIDC `auth-provider` of a kubeconfig gets the real ones."""
+    program = f"""{_OIDC}
+from kubernetes.client import ApiClient
+from requests_oauthlib import OAuth2Session
+print("pydantic" in sys.modules, "requests" in sys.modules)
+print(type(ApiClient()).__module__, type(OAuth2Session("me")).__module__)
+import requests_oauthlib
+print(requests_oauthlib.OAuth2Session.__module__, kubernetes.client.ApiClient.__module__)
+print(type(ApiClient()).__module__)
+"""
+    assert _python(program).splitlines() == [
+        "False False",
+        "kubernetes.client.api_client requests_oauthlib.oauth2_session",
+        "requests_oauthlib.oauth2_session kubernetes.client.api_client",
+        "kubernetes.client.api_client",
+    ]
+
+
+def test_a_class_that_is_loaded_is_not_deferred() -> None:
+    """The stub would hide it."""
+    program = f"import requests_oauthlib\n{_OIDC}print(requests_oauthlib.OAuth2Session.__module__)"
+    assert _python(program) == "requests_oauthlib.oauth2_session"
+
+
+def test_a_kubeconfig_is_read_without_pydantic_and_oauth() -> None:
+    """They take as long to import as everything else of a command."""
+    program = """
+from keywright.cli.cluster_config import load_config
+from keywright.cli.errors import CommandError
+from pathlib import Path
+try:
+    load_config(kubeconfig=Path("/nowhere"), context=None)
+except CommandError as error:
+    print(error.message)
+print({"pydantic", "requests", "kubernetes.dynamic"} & {*sys.modules})
+"""
+    assert _python(program).splitlines() == ["there is no kubeconfig at /nowhere.", "set()"]
