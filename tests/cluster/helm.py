@@ -15,13 +15,15 @@ import yaml
 from testbed.documents import documents
 from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.operators import NAMESPACE
-from testbed.world import MANIFESTS
+from testbed.world import MANIFESTS, ROOT
 from tests.cluster.tenants import Document
 from tests.cluster.tier import without_tool
+from tools.release import artifacts
 
 CHART = MANIFESTS / "chart"
 RELEASE = "keywright"
 NEXT_VERSION = "0.3.0"
+_GRANTS = "apikeygrants.keywright.dev.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,28 @@ def next_version(directory: Path) -> Path:
     text = (chart / "Chart.yaml").read_text()
     version = yaml.safe_load(text)["version"]
     (chart / "Chart.yaml").write_text(text.replace(version, NEXT_VERSION))
-    file = chart / "files" / "crds" / "apikeygrants.keywright.dev.yaml"
+    _add_field(chart / "files" / "crds" / _GRANTS)
+    return chart
+
+
+def next_release(directory: Path, *, image: str) -> Path:
+    """The folder with `install.yaml` and the packed chart of that version."""
+    root = directory / "next"
+    shutil.copytree(MANIFESTS, root / "manifests")
+    shutil.copytree(ROOT / "crds", root / "crds")
+    shutil.rmtree(root / "manifests" / "chart")
+    next_version(root / "manifests")
+    _add_field(root / "crds" / _GRANTS)
+    (root / "CHANGELOG.md").write_text(f"## [{NEXT_VERSION}] - 2027-01-01\n")
+    files = directory / "release"
+    files.mkdir()
+    artifacts.manifests(root, image=image, into=files)
+    artifacts.chart(root, version=NEXT_VERSION, image=image, into=files)
+    return files
+
+
+def _add_field(file: Path) -> None:
     crd = yaml.safe_load(file.read_text())
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     spec["properties"]["comment"] = {"type": "string", "description": "Of the next version."}
     file.write_text(yaml.safe_dump(crd))
-    return chart

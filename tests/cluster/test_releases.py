@@ -11,7 +11,7 @@ from testbed.operators import OperatorProcess
 from testbed.world import CRDS, World
 from tests.cluster.commands import kubectl
 from tests.cluster.guides import commands, run, run_helm
-from tests.cluster.helm import NEXT_VERSION, RELEASE, Helm, next_version
+from tests.cluster.helm import NEXT_VERSION, RELEASE, Helm, next_release, next_version
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import Document, Tenant
 from tests.cluster.test_upgrade import mints
@@ -112,6 +112,34 @@ def test_an_upgrade_brings_crds_along_and_mints_nothing(
     helm.on(empty.cluster.kubeconfig, "install", RELEASE, chart)
     assert empty.api.exists(_BINDING)
     assert grants.are_as_before()
+
+
+@pytest.mark.parametrize("form", ["install.yaml", "packed chart"])
+def test_the_files_of_a_release_upgrade_an_installation(
+    empty: World, helm: Helm, make_grants: Callable[[], Grants], tmp_path: Path, form: str
+) -> None:
+    """The CRDs and the image are those of the release, and no key is issued."""
+    packed = form == "packed chart"
+    first = command("--create-namespace" if packed else "apply -f crds/ &&")
+    run_helm(first, empty, program=helm.program)
+    old = started(empty, identity="old")
+    grants = make_grants()
+    assert old.stop() == 0
+    image = f"registry.example/team/keywright:{NEXT_VERSION}"
+    files = next_release(tmp_path, image=image)
+    if packed:
+        chart = files / f"keywright-{NEXT_VERSION}.tgz"
+        upgrade = command("helm upgrade").replace("manifests/chart", str(chart))
+        run_helm(upgrade, empty, program=helm.program)
+    else:
+        run(command("install.yaml"), empty, RELEASE=str(files))
+    (container,) = empty.api.get(_DEPLOYMENT)["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == image
+    new = started(empty, identity="new")
+    grants.brief.edit_grant(comment="a field of the next version")
+    assert grants.brief.grant()["spec"]["comment"]
+    assert grants.are_as_before()
+    assert mints(new) == 0
 
 
 def test_an_installation_moves_to_the_chart_and_back(
