@@ -179,7 +179,7 @@ def test_a_suspended_grant_is_left_alone(
     tenant.become_ready()
     tenant.edit_grant(suspend=True)
     reported = tenant.reported("Ready", reason="Suspended")
-    assert "nothing is minted" in next(
+    assert "no key is issued" in next(
         c["message"] for c in reported["conditions"] if c["type"] == "Ready"
     )
     mark = audit.mark()

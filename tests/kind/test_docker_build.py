@@ -15,7 +15,10 @@ import pytest
 from image import base_image, tree
 from image.build import build
 from testbed.clusters.kind import Engine
+from testbed.operators import NAMESPACE
 from tests.cluster.guides import commands
+from tests.cluster.tier import Record
+from tests.kind.installation import IMAGE, restarts, seconds_until_ready
 from tests.kind.stage import Stage
 
 pytestmark = pytest.mark.kind
@@ -93,9 +96,11 @@ def _config(engine: Engine, image: str) -> dict[str, object]:
     return {name: config.get(name) for name in ("Cmd", "Entrypoint", "Env", "ExposedPorts", "User")}
 
 
-@pytest.mark.timeout(300)
-def test_docker_build_and_make_image_give_the_same_layer(stage: Stage) -> None:
-    """Bit by bit, in two builds without a cache; the program starts."""
+@pytest.mark.timeout(420)
+def test_docker_build_and_make_image_give_the_same_layer(
+    stage: Stage, record_property: Record
+) -> None:
+    """Bit by bit, in two builds without a cache; the program starts, also as the Deployment."""
     engine = stage.cluster.engine
     base = base_image.choose_build_image(engine)
     names = [f"{_NAME}:{number}" for number in (1, 2, 3)]
@@ -119,7 +124,25 @@ def test_docker_build_and_make_image_give_the_same_layer(stage: Stage) -> None:
     )
     assert verified.returncode == 0, verified.stderr
     assert "packages of the image are listed" in verified.stdout
+    for name in (IMAGE, names[0]):
+        size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", name))
+        record_property(f"size of {name}", f"{size / 2**20:.0f} MiB")
+    _run_in_pods(stage, names[0], record_property)
     engine.docker("image", "rm", *names)
+
+
+def _run_in_pods(stage: Stage, image: str, record_property: Record) -> None:
+    """The other image, with another base, in the pods of the Deployment for a moment."""
+    stage.cluster.load_images(image)
+    container = f"keywright={image}"
+    stage.installation.kubectl(
+        "set", "image", f"--namespace={NAMESPACE}", "deployment/keywright", container
+    )
+    for pod in stage.installation.wait_until_ready():
+        assert restarts(pod) == 0
+        record_property(f"seconds until ready, {image}", seconds_until_ready(pod))
+    stage.installation.apply()
+    stage.installation.wait_until_ready()
 
 
 @pytest.mark.timeout(300)

@@ -19,7 +19,12 @@ from keywright.cli.errors import ForbiddenError
 from keywright.cli.hop import Hop, Result, failed, has_failed
 from keywright.cli.missing_source import similar_source
 from keywright.planning.sources import source_failure
-from keywright.secrets.ownership import Ownership, classify, managed_secret_from
+from keywright.secrets.ownership import (
+    ManagedSecret,
+    Ownership,
+    classify,
+    managed_secret_from,
+)
 from keywright.secrets.rendering import check_region, validate
 
 
@@ -108,7 +113,8 @@ def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:
         return Hop("doctor-secret", title, Result.SKIPPED, facts=("You may not read Secrets.",))
     if found is None or grant.spec.secret.adopt:
         return Hop("doctor-secret", title)
-    owner = classify(grant, managed_secret_from(found["metadata"]))
+    secret = managed_secret_from(found["metadata"])
+    owner = classify(grant, secret)
     if owner is Ownership.OWNED:
         return Hop("doctor-secret", title)
     other = owner is Ownership.OWNED_BY_OTHER
@@ -116,7 +122,7 @@ def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:
         "doctor-secret",
         title,
         Result.FAILED,
-        facts=("It belongs to another grant." if other else "It exists, and no grant owns it.",),
+        facts=(_belongs_to(secret) if other else "It exists, and no grant owns it.",),
         cure=(
             "Set spec.secret.name to a name of its own."
             if other
@@ -124,6 +130,12 @@ def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:
             " spec.secret.adopt: true."
         ),
     )
+
+
+def _belongs_to(secret: ManagedSecret) -> str:
+    owner = secret.owner_annotation
+    which = "another grant" if owner is None else f"ApiKeyGrant {owner.namespace}/{owner.name}"
+    return f"It belongs to {which}."
 
 
 async def _key(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> AsyncIterator[Hop]:

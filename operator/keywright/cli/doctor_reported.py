@@ -52,6 +52,13 @@ def reported_hop(body: Mapping[str, Any], *, is_source: bool, chain: Chain, now:
     """Return the hop; `chain` says what is known of the hops before it."""
     kind, name = "source" if is_source else "grant", body["metadata"]["name"]
     problem = _of_source(body) if is_source else _of_grant(body, now=now)
+    if problem is None and not is_source and (body.get("spec") or {}).get("suspend") is True:
+        resume = f"keywright resume {name} --namespace {body['metadata']['namespace']}"
+        return Hop(
+            "doctor-operator",
+            "the operator reports this grant as Suspended",
+            facts=(f"spec.suspend is true: no key is issued or renewed until {resume}",),
+        )
     if problem is None:
         return Hop("doctor-operator", f"the operator reports this {kind} as Ready")
     cure = _CURES[chain].format(kind=kind, name=name, namespace=body["metadata"]["namespace"])

@@ -76,7 +76,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
                 READY,
                 true=lives,
                 reason=SUSPENDED,
-                message=f"spec.suspend is true: nothing is minted.{end}",
+                message=f"spec.suspend is true: no key is issued.{end}",
             ),
         ),
     )

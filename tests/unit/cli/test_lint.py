@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -61,6 +62,20 @@ def test_copies_of_one_environment_still_conflict() -> None:
     folder = LAYOUTS / "argocd"
     case = CASES / "one-secret-of-two-grants.yaml"
     found = _shown(_lint(folder, CASES / "_base.yaml", case))
+    assert [line.split()[1] for line in found] == ["KW204"]
+
+
+def test_a_grant_outside_of_a_kustomization_conflicts_with_one_inside(tmp_path: Path) -> None:
+    """They may be in one cluster, since neither is a copy of the other's environment."""
+    shared = EXAMPLES / "shared-source"
+    inside = tmp_path / "inside"
+    shutil.copytree(shared, inside)
+    grant = next(yaml.safe_load_all((inside / "apikeygrants.yaml").read_text()))
+    secret = grant["spec"].setdefault("secret", {})
+    secret.setdefault("name", grant["metadata"]["name"])
+    grant["metadata"]["name"] += "-again"
+    (tmp_path / "again.yaml").write_text(yaml.safe_dump(grant))
+    found = _shown(_lint(inside, tmp_path / "again.yaml"))
     assert [line.split()[1] for line in found] == ["KW204"]
 
 

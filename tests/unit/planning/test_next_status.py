@@ -230,7 +230,7 @@ def test_a_suspended_grant_says_when_its_key_ends() -> None:
     for held, words in (
         (secret(), "ends at 2026-11-22T20:00:00Z"),
         (ENDED, "ended at 2026-11-22T11:59:00Z"),
-        (None, "nothing is minted."),
+        (None, "no key is issued."),
     ):
         found = next_status(state(grant=SUSPENDED, secret=held), NoOp(), now=NOON)
         assert words in found.conditions[0].message

@@ -12,6 +12,7 @@ from keywright.api.names import (
     ANNOTATION_RRSA_ROLE_NAME,
     REFERENCE_LABEL,
 )
+from keywright.api.source import CredentialSource
 from keywright.cli.findings import Finding
 from keywright.cli.inventory import GrantEntry, SourceEntry
 from keywright.cli.kustomizations import Placed
@@ -77,7 +78,7 @@ def _access(context: LintContext, entry: GrantEntry, source: SourceEntry) -> Ite
         labels = context.inventory.labels_of_namespace(namespace, beside=entry.placed)
         if not labels or any(source.spec.allows(namespace, labels=each) for each in labels):
             return
-        cure = f"add the labels of the selector to Namespace {namespace}"
+        cure = f"add the labels of the selector{_labels_of(source.spec)} to Namespace {namespace}"
     elif source.spec.allows(namespace, labels={}):
         return
     else:
@@ -89,6 +90,15 @@ def _access(context: LintContext, entry: GrantEntry, source: SourceEntry) -> Ite
         f"{source.placed.label} does not allow namespace {namespace}",
         cure=cure,
     )
+
+
+def _labels_of(source: CredentialSource) -> str:
+    """The labels that the selector names, in parentheses; empty if it has expressions alone."""
+    allowed = source.spec.allowed_namespaces
+    if allowed is None or allowed.selector is None or not allowed.selector.match_labels:
+        return ""
+    labels = ", ".join(f"{key}={value}" for key, value in allowed.selector.match_labels.items())
+    return f" ({labels})"
 
 
 def _suitability(entry: GrantEntry, source: SourceEntry) -> Iterator[Finding]:
@@ -110,16 +120,26 @@ def _suitability(entry: GrantEntry, source: SourceEntry) -> Iterator[Finding]:
 def check_secrets(context: LintContext) -> Iterator[Finding]:
     """Secrets that two grants, or a grant and another manifest, define."""
     for name, entries in context.inventory.grants_by_secret.items():
-        yield from _shared(name, entries)
+        yield from _shared(context, name, entries)
         for entry in entries:
             yield from _defined_elsewhere(context, entry, name)
 
 
-def _shared(name: str, entries: list[GrantEntry]) -> Iterator[Finding]:
-    first: dict[tuple[str | None, str], GrantEntry] = {}
+def _shared(context: LintContext, name: str, entries: list[GrantEntry]) -> Iterator[Finding]:
+    earlier: dict[str | None, dict[tuple[str, str], GrantEntry]] = {}
     for entry in entries:
-        other = first.setdefault((entry.placed.namespace, entry.placed.unit), entry)
-        if other.placed.manifest.name == entry.placed.manifest.name:
+        grant, unit = entry.placed.manifest.name, entry.placed.unit
+        known = earlier.setdefault(entry.placed.namespace, {})
+        other = next(
+            (
+                each
+                for (_, other_grant), each in known.items()
+                if other_grant != grant and context.inventory.together(each.placed, entry.placed)
+            ),
+            None,
+        )
+        known.setdefault((unit, grant), entry)
+        if other is None:
             continue
         yield finding(
             rules.SECRET_SHARED,
