@@ -70,7 +70,6 @@ ORDERS = {
     "the source first": _delete("credentialsource", *_GRANTS),
     "the identity first": _delete(*_IDENTITY, "metrics", "traces", "logs"),
     "the identity last": _delete("logs", "metrics", "traces", *reversed(_IDENTITY)),
-    "grants and namespace": _delete("metrics", "namespace", "logs"),
 }
 
 
