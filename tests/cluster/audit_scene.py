@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.operators import NAMESPACE
 from tests.cluster.alibaba import AlibabaTenant
 from tests.cluster.second_cluster import cluster_id
-from tests.cluster.tenants import Document
+from tests.cluster.tenants import Document, Tenant
 
 SERVICE: Final = "bedrock.amazonaws.com"
 LIMITED: Final = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
@@ -63,42 +62,11 @@ class AuditScene(AlibabaTenant):
 
     def settled_grant(self, name: str, *, key_id: str, **spec: Any) -> None:
         """A grant that has had this key for an hour."""
-        (kind,) = spec
-        body: Document = {
-            "apiVersion": "keywright.dev/v1alpha1",
-            "kind": "ApiKeyGrant",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "spec": {"sourceRef": {"name": "bedrock"}, **spec},
-        }
-        self.world.api.apply(body)
-        issued = datetime.now(UTC) - timedelta(hours=1)
-        status = {"kind": kind, "keyId": key_id, "issuedAt": issued.isoformat(timespec="seconds")}
-        self.patch(f"{self.grant_path(name)}/status", {"status": status})
+        settled_grant(self, name, key_id=key_id, source="bedrock", **spec)
 
     def listed_key(self, key_id: str) -> str:
         """An entry of the list of keys that could not be revoked; returns its name."""
-        entry = hashlib.sha256(key_id.encode()).hexdigest()[:32]
-        reference = {"namespace": self.namespace, "name": GONE, "uid": "u"}
-        text = {
-            "keyId": key_id,
-            "kind": "bedrockLongTermKey",
-            "account": ACCOUNT,
-            "source": reference,
-            "grant": reference,
-            "holder": "",
-            "key": {},
-            "since": "2026-01-01T00:00:00Z",
-            "why": "the source is gone",
-        }
-        self.world.api.create(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "keywright-orphans", "namespace": NAMESPACE},
-                "data": {entry: json.dumps(text), "overflow": "{}"},
-            }
-        )
-        return entry
+        return listed_key(self, key_id, kind="bedrockLongTermKey")
 
     # ---- the cloud
 
@@ -201,6 +169,47 @@ class AuditScene(AlibabaTenant):
             },
             **{("access key", name, each["AccessKeyId"]): each["Status"] for each in access_keys},
         }
+
+
+def settled_grant(tenant: Tenant, name: str, *, key_id: str, source: str, **spec: Any) -> None:
+    """A grant that has had this key for an hour."""
+    (kind,) = spec
+    body: Document = {
+        "apiVersion": "keywright.dev/v1alpha1",
+        "kind": "ApiKeyGrant",
+        "metadata": {"name": name, "namespace": tenant.namespace},
+        "spec": {"sourceRef": {"name": source}, **spec},
+    }
+    tenant.world.api.apply(body)
+    issued = datetime.now(UTC) - timedelta(hours=1)
+    status = {"kind": kind, "keyId": key_id, "issuedAt": issued.isoformat(timespec="seconds")}
+    tenant.patch(f"{tenant.grant_path(name)}/status", {"status": status})
+
+
+def listed_key(tenant: Tenant, key_id: str, *, kind: str) -> str:
+    """An entry of the list of keys that could not be revoked; returns its name."""
+    entry = hashlib.sha256(key_id.encode()).hexdigest()[:32]
+    reference = {"namespace": tenant.namespace, "name": GONE, "uid": "u"}
+    text = {
+        "keyId": key_id,
+        "kind": kind,
+        "account": key_id.partition("/")[0],
+        "source": reference,
+        "grant": reference,
+        "holder": "",
+        "key": {},
+        "since": "2026-01-01T00:00:00Z",
+        "why": "the source is gone",
+    }
+    tenant.world.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "keywright-orphans", "namespace": NAMESPACE},
+            "data": {entry: json.dumps(text), "overflow": "{}"},
+        }
+    )
+    return entry
 
 
 def _plain(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import pytest
 
 from tests.cluster.alibaba_stage import Stage, config_of, set_up
 from tests.cluster.alibaba_ways import WAYS
+from tests.cluster.canaries import forms, said
 from tests.cluster.tenants import condition
-from tests.cluster.test_no_secret_is_told import forms, said
 from tests.cluster.worlds import MakeWorld
 from tests.testbed.alibaba_sdk import Sdk
 

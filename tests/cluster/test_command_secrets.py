@@ -13,10 +13,10 @@ import yaml
 
 from keywright.cli.exit_codes import ExitCode
 from testbed.world import ROOT
+from tests.cluster.canaries import forms
 from tests.cluster.command_line import Result
 from tests.cluster.tenants import GRANT, KEY, SOURCE, Document, Tenant
 from tests.cluster.test_command_audit import marks, tag_list
-from tests.cluster.test_no_secret_is_told import forms
 
 _PLANTED = "planted-secret-access-key-9c1e7d40aa52"
 _STATIC = "static"

@@ -13,6 +13,7 @@ from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.command_line import keywright
 from tests.cluster.eventually import eventually
+from tests.unit.cli.test_create import GRANTS, OF_OTHERS, SOURCES
 
 _ROLE = "arn:aws:iam::123456789012:role/created"
 _PROVIDER = "acs:ram::1234567890123456:oidc-provider/ack-rrsa"
@@ -30,6 +31,11 @@ COMMANDS = (
         *("tenant", "created-c", "--cloud=alibaba", "--region=cn-hangzhou", "--kind=session"),
         "--access-key-secret=key",
     ),
+    *(("source", "x", "--namespace=created-d", *options) for options in SOURCES.values()),
+    *(
+        ("grant", "x", "--namespace=created-d", "--source=x", *options)
+        for options in (*GRANTS.values(), *(options for _, options in OF_OTHERS.values()))
+    ),
 )
 
 
@@ -44,7 +50,9 @@ def test_the_api_server_accepts_it(
 ) -> None:
     """Without a warning of an unknown field, as strict validation would refuse it."""
     objects = _created(arguments, capsys)
-    world.api.apply(objects[0])
+    namespace = objects[-1]["metadata"]["namespace"]
+    name = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    world.api.apply(name)
     for each in objects:
         path = world.api.path_of(each)
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "test"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from urllib.parse import quote
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -17,15 +15,17 @@ from testbed.clusters.api import ApiError
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster import service_keys
+from tests.cluster.anywhere import Anywhere
+from tests.cluster.canaries import TALKATIVE, forms, leaks, said, traced
 from tests.cluster.claude_platform import KEY as CLAUDE_KEY
 from tests.cluster.claude_platform import ClaudeTenant, permissions
+from tests.cluster.code_artifact import DOMAIN, REGION, REPOSITORY, CodeArtifactTenant
+from tests.cluster.code_artifact import permissions as of_packages
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import GRANT, KEY, Tenant
+from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 from tests.cluster.worlds import MakeWorld
 from tests.otlp_receiver import OtlpReceiver
 
-# Of a value that is cut, its beginning or end would be left.
-_PIECE = 24
 _PLANTED = "planted-by-an-admin-4f1d9c2b7a6e"
 _REFUSED_BY_POLICY = "no Secrets here today"
 
@@ -49,14 +49,7 @@ def world(make_world: MakeWorld) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def session_operator(world: World, collector: OtlpReceiver) -> OperatorProcess:
     """An operator at its most talkative, with traces, set up by the variables of the standard."""
-    operator = world.operator(
-        arguments=["--log-level=debug", "--traces=otlp"],
-        environment={
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
-            "OTEL_SERVICE_NAME": "keywright-canary",
-            "OTEL_BSP_SCHEDULE_DELAY": "200",
-        },
-    )
+    operator = world.operator(arguments=TALKATIVE, environment=traced(collector))
     operator.start()
     return operator
 
@@ -129,6 +122,57 @@ def refused_by_telemetry_services(tenant: Tenant) -> set[str]:
         own.annotate_grant(**{"keywright.dev/renew-requested-at": now})
         own.reported("ProbeFailing")
     return keys
+
+
+def renewal_fails(tenant: Tenant, name: str) -> None:
+    """Request a renewal of a grant, and wait until it has failed."""
+    now = datetime.now(UTC).isoformat()
+    tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": now})
+    tenant.reported("RenewalFailing", name=name)
+
+
+def refused_by_code_artifact(tenant: Tenant) -> set[str]:
+    """Tokens in every file of package managers, after answers that are damaged and refused."""
+    packages = CodeArtifactTenant.beside(tenant)
+    packages.permit(of_packages())
+    aws = tenant.world.aws
+    aws.create_package_domain(DOMAIN, repositories=[REPOSITORY], region=REGION)
+    aws.damage_next("codeartifact", "GetAuthorizationToken", count=2)
+    packages.apply_grant(name="packages", **packages.spec())
+    packages.ready(name="packages", seconds=60)
+    packages.edit_grant(name="packages", probe={"mode": "Service", "timeout": "1s"})
+    aws.fail_next(
+        "codeartifact-repositories", code="AccessDenied", message="no", status=403, count=1000
+    )
+    renewal_fails(tenant, "packages")
+    aws.clear_faults()
+    data = tenant.data("packages")
+    return {*data.values(), data["CODEARTIFACT_AUTH_TOKEN"]}
+
+
+def refused_certificates(tenant: Tenant) -> set[str]:
+    """Private keys of good certificates, of one for another key, and of an expired one."""
+    anywhere = Anywhere(tenant)
+    anywhere.put(anywhere.issue(key="RSA"))
+    anywhere.apply(name="anywhere")
+    tenant.apply_grant(name="anywhere", source="anywhere")
+    tenant.ready(name="anywhere")
+    other = anywhere.issue()
+    anywhere.pairs.append(other)
+    anywhere.put(anywhere.issue(key="RSA"), **{"tls.key": other.key_pem})
+    tenant.source_reported("Ready", status="False", name="anywhere")
+    now = datetime.now(UTC)
+    anywhere.put(anywhere.issue(begins=now - timedelta(days=2), ends=now - timedelta(days=1)))
+    tenant.source_reported("Ready", status="False", reason="CertificateExpired", name="anywhere")
+    tenant.world.aws.fail_next(
+        "rolesanywhere", code="InternalFailure", message="Try later", status=500, count=3
+    )
+    anywhere.put(anywhere.issue())
+    eventually(
+        lambda: condition(tenant.source_status("anywhere"), "Ready")["status"] == "True", seconds=60
+    )
+    lines = {line for pair in anywhere.pairs for line in pair.secrets}
+    return lines | {value for name, value in tenant.data("anywhere").items() if name == KEY}
 
 
 def provoke_cluster_failures(tenant: Tenant) -> None:
@@ -212,41 +256,6 @@ def _is_refused(tenant: Tenant) -> bool:
     return False
 
 
-def forms(secret: str) -> set[str]:
-    """What a leak of a secret would look like: whole or cut, as it is, in base64, or in a URL."""
-    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-    whole = {secret, encoded[:-4], quote(secret, safe="")}
-    return {piece for form in whole for piece in (form, form[:_PIECE], form[-_PIECE:])}
-
-
-def said(
-    world: World, operator: OperatorProcess, collector: OtlpReceiver | None = None
-) -> dict[str, str]:
-    """Everything that the operator has written to logs, Events, statuses, metrics and traces."""
-    custom = "/apis/keywright.dev/v1alpha1"
-    places = {
-        "events": "/apis/events.k8s.io/v1/events",
-        "core events": "/api/v1/events",
-        "grants": f"{custom}/apikeygrants",
-        "sources": f"{custom}/credentialsources",
-        "leases": "/apis/coordination.k8s.io/v1/leases",
-    }
-    log = operator.log.read_text()
-    return {
-        "log": log,
-        "audit": "\n".join(line for line in log.splitlines() if '"keywright.audit"' in line),
-        "metrics": operator.get("/metrics"),
-        "command line": subprocess.run(
-            ["ps", "-o", "args=", "-p", str(operator.process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout,
-        **({} if collector is None else {"traces": collector.text}),
-        **{name: json.dumps(world.api.get(path)) for name, path in places.items()},
-    }
-
-
 def test_no_secret_value_is_in_anything_that_is_told(
     tenant: Tenant, operator: OperatorProcess, collector: OtlpReceiver
 ) -> None:
@@ -282,14 +291,7 @@ def test_no_secret_value_is_in_anything_that_is_told(
     eventually(lambda: _reasons(collector) >= {"CloudError", "SecretConflict", "SecretRefused"})
     texts = said(world, operator, collector)
     assert all(texts.values())
-    leaks = {
-        (place, form[:8])
-        for place, text in texts.items()
-        for secret in secrets
-        for form in forms(secret)
-        if form in text
-    }
-    assert leaks == set()
+    assert leaks(texts, secrets) == set()
     assert '"level": "debug"' in texts["log"]
     assert "CloudError" in texts["events"]
     assert "SecretRefused" in texts["events"]
@@ -298,6 +300,23 @@ def test_no_secret_value_is_in_anything_that_is_told(
         assert collector.named(name)
     assert collector.named("AWS sts:AssumeRoleWithWebIdentity")
     assert {each["service.name"] for each in collector.resources} == {"keywright-canary"}
+
+
+def test_no_token_of_packages_and_no_private_key_is_told(
+    tenant: Tenant, operator: OperatorProcess, collector: OtlpReceiver
+) -> None:
+    """Nor any file with such a token, or any line of the key of a certificate."""
+    tenant.become_ready()
+    secrets = {
+        *refused_by_code_artifact(tenant),
+        *refused_certificates(tenant),
+        *tenant.world.aws.secrets(),
+    }
+    texts = said(tenant.world, operator, collector)
+    assert all(texts.values())
+    assert leaks(texts, secrets) == set()
+    assert collector.named("AWS codeartifact:GetAuthorizationToken")
+    assert collector.named("AWS rolesanywhere:CreateSession")
 
 
 def _reasons(collector: OtlpReceiver) -> set[str | int]:

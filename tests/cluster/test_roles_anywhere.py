@@ -15,11 +15,11 @@ from testbed.readers import http_converse
 from testbed.world import World
 from tests.cluster import sdk
 from tests.cluster.anywhere import SECRET, Anywhere
+from tests.cluster.canaries import said
 from tests.cluster.chains import FAR, roles
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, SOURCE, Document, Tenant, condition
 from tests.cluster.test_doctor import hops
-from tests.cluster.test_no_secret_is_told import said
 from tests.cluster.test_sts_credentials import credentials_of
 from tests.cluster.worlds import MakeWorld
 

@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.errors import ApiError
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import KeyKind
+from keywright.api.model_studio_keys import SHARED_HOSTS
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.source import CredentialSource, Provider
@@ -42,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = (
         "The roles of the sources need iam:ListUsers, iam:ListUserTags,"
-        " iam:ListServiceSpecificCredentials, iam:ListAccessKeys and apigateway:GET; what they are"
-        " not allowed to list is skipped with a note."
+        " iam:ListServiceSpecificCredentials, iam:ListAccessKeys and apigateway:GET, and those of"
+        " Alibaba Cloud modelstudio:ListApiKeys and GetApiKey; what they are not allowed to list is"
+        " skipped with a note."
     )
     parser.add_argument(
         "--fix",
@@ -71,7 +75,7 @@ class _Audit:
     client: ClusterClient
     options: argparse.Namespace
     screen: Screen
-    alibaba: int = 0
+    skipped: int = 0
     findings: list[Any] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
@@ -106,12 +110,10 @@ async def _run(audit: _Audit) -> None:
     place = scope(client, audit.options)
     parsed = [parse_source(body) for body in client.items(f"{CUSTOM}{place}/{SOURCE_PLURAL}")]
     sources = [source for source in parsed if isinstance(source, CredentialSource)]
-    aws = [source for source in sources if source.provider is Provider.AWS]
-    audit.alibaba = len(sources) - len(aws)
     if len(sources) < len(parsed):
         audit.notes.append(f"{len(parsed) - len(sources)} sources are invalid: see keywright check")
     async with clouds_of_operator(client, audit.options) as tools_of:
-        await _compare(audit, aws, tools_of)
+        await _compare(audit, sources, tools_of)
 
 
 async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of: Any) -> None:
@@ -121,6 +123,7 @@ async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of:
     from keywright.cli.auditing.findings import Known  # noqa: PLC0415
     from keywright.cli.auditing.gateways import gateway_findings  # noqa: PLC0415
     from keywright.cli.auditing.listing import list_clouds  # noqa: PLC0415
+    from keywright.cli.auditing.model_studio import model_studio_findings  # noqa: PLC0415
     from keywright.cli.auditing.progress import Progress  # noqa: PLC0415
     from keywright.cli.auditing.users import iam_findings  # noqa: PLC0415
 
@@ -128,12 +131,15 @@ async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of:
     bodies = list(client.items(f"{CUSTOM}/{GRANT_PLURAL}"))
     before = _facts(bodies)
     namespace, entries = _entries(audit)
+    regions = _regions(sources, bodies, before, extra=audit.options.region)
+    chosen = [source for source in sources if regions[source.object_key]]
+    audit.skipped = len(sources) - len(chosen)
     listings = await list_clouds(
-        sources,
+        chosen,
         connect=tools_of,
         grants=before,
-        regions=_regions(sources, bodies, before, extra=audit.options.region),
-        users=[entry.key_id for entry in entries.values()],
+        regions=regions,
+        listed=[entry.key_id for entry in entries.values()],
         progress=Progress.on(sys.stderr),
     )
     audit.notes += listings.notes
@@ -147,7 +153,11 @@ async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of:
         audit.findings += iam_findings(account, iam, known)
     for (account, _), gateway in listings.gateway.items():
         audit.findings += gateway_findings(account, gateway, known)
-    audit.findings += entry_findings(entries, listings.iam, listings.gateway, known)
+    for (account, _), studio in listings.studios.items():
+        audit.findings += model_studio_findings(account, studio, known)
+    audit.findings += entry_findings(
+        entries, listings.iam, listings.gateway, listings.studios, known
+    )
     audit.findings.sort(key=lambda finding: finding.sort_key)
     for note in audit.notes:
         sys.stderr.write(clean(f"note: {note}") + "\n")
@@ -235,16 +245,36 @@ def _regions(
     *,
     extra: Sequence[str],
 ) -> dict[tuple[str, str], set[str]]:
-    """The Regions of each source: its own, those of its grants and of their keys, and `extra`."""
-    found = {source.object_key: {source.region, *extra} for source in sources}
-    by_key = {source.object_key: source for source in sources}
+    """The Regions of each source: its own, those of its grants and of their keys, and `extra`.
+
+    At Alibaba Cloud, only Regions with Model Studio count. Empty for a source whose keys expire by
+    themselves: with a bearer token, or of a token exchange.
+    """
+    found = {source.object_key: _own_regions(source, extra) for source in sources}
+    by_key = {source.object_key: source for source in sources if _is_listed(source)}
     for grant in map(parse_grant, bodies):
-        if isinstance(grant, ApiKeyGrant) and grant.source_key in found:
-            found[grant.source_key].add(grant.region(by_key[grant.source_key]))
+        if isinstance(grant, ApiKeyGrant) and grant.source_key in by_key:
+            source = by_key[grant.source_key]
+            if source.provider is Provider.AWS or grant.kind is KeyKind.MODEL_STUDIO_KEY:
+                found[grant.source_key].add(grant.region(source))
     for each in facts.values():
-        if each.source in found:
+        if each.source in by_key:
             found[each.source] |= each.regions
     return found
+
+
+def _own_regions(source: CredentialSource, extra: Sequence[str]) -> set[str]:
+    if not _is_listed(source):
+        return set()
+    own = source.provider is Provider.AWS or source.region in SHARED_HOSTS
+    return {*([source.region] if own else ()), *extra}
+
+
+def _is_listed(source: CredentialSource) -> bool:
+    """Whether the source can create keys that outlive their grant."""
+    if source.provider is Provider.TOKEN_EXCHANGE:
+        return False
+    return not isinstance(source.identity, AlibabaBearer)
 
 
 def _write_document(audit: _Audit) -> None:
@@ -287,9 +317,9 @@ def _show(audit: _Audit) -> None:
         screen.line(f"{len(audit.findings)} findings, {removable} removable{hint}")
     else:
         part = ", as far as it could be listed" if audit.notes else ""
-        screen.line(f"Nothing in AWS has this cluster's tags without a grant{part}.")
-    if audit.alibaba:
+        screen.line(f"Nothing in the clouds has this cluster's mark without a grant{part}.")
+    if audit.skipped:
         screen.line(
-            f"Alibaba Cloud: nothing to audit for {audit.alibaba} sources. Keywright creates only"
-            " sessions there, which expire by themselves."
+            f"Nothing to audit for {audit.skipped} sources: what Keywright issues with them expires"
+            " by itself, unless you name another Region with --region."
         )

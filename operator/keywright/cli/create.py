@@ -12,7 +12,17 @@ from keywright.cli.exit_codes import ExitCode
 from keywright.cli.lint import DEFAULT_OPERATOR
 from keywright.cli.manifest_input import input_errors
 
-KINDS = ("bedrock", "bedrock-long-term", "session", "api-gateway", "bearer")
+KINDS = (
+    *("bedrock", "bedrock-long-term", "claude-platform", "claude-platform-long-term"),
+    *("cloudwatch", "cloudwatch-logs", "xray", "codeartifact", "session", "api-gateway"),
+    *("model-studio", "model-studio-temporary", "access-token", "bearer"),
+)
+EXCHANGES = ("anthropic", "openai", "openrouter", "generic")
+_WORKSPACE = {
+    "source": "workspace of Anthropic, for --exchange anthropic",
+    "grant": "workspace of a Claude Platform or Model Studio key",
+    "tenant": "workspace of Anthropic, Claude Platform on AWS or Model Studio",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tenant.add_argument("--grant", default="api-key", help="name of the grants; default: api-key")
     _add_source_options(tenant)
     _add_grant_options(tenant)
-    for part in (source, grant, tenant):
+    for name, part in (("source", source), ("grant", grant), ("tenant", tenant)):
+        part.add_argument("--workspace", metavar="ID", help=_WORKSPACE[name])
         part.add_argument(
             "--apply", action="store_true", help="apply the objects instead of printing them"
         )
@@ -72,7 +83,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cloud", choices=("aws", "alibaba"), default="aws", help="cloud; default: aws"
     )
-    group.add_argument("--region", required=True, help="Region whose STS is called")
+    group.add_argument("--region", help="Region of the source, whose STS is called")
     group.add_argument(
         "--role-arn", help="role to assume with the token; {namespace} is replaced by the namespace"
     )
@@ -86,6 +97,12 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         help="Secret with a static access key, instead of a token",
     )
     group.add_argument(
+        "--bearer-secret",
+        metavar="SECRET",
+        help="Secret with a bearer token, such as a Model Studio key, for --cloud alibaba",
+    )
+    _add_anywhere_options(group)
+    group.add_argument(
         "--session-duration", metavar="DURATION", help="duration of the session, such as 12h"
     )
     group.add_argument(
@@ -96,19 +113,71 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         metavar="ARN",
         help="role to assume after that; may be repeated",
     )
+    _add_exchange_options(parser.add_argument_group("token exchange"))
+
+
+def _add_anywhere_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--certificate-secret",
+        metavar="SECRET",
+        help="Secret with a certificate for IAM Roles Anywhere, instead of a token",
+    )
+    group.add_argument("--trust-anchor-arn", help="trust anchor of --certificate-secret")
+    group.add_argument("--profile-arn", help="profile of --certificate-secret")
+
+
+def _add_exchange_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--exchange",
+        choices=EXCHANGES,
+        help="vendor that exchanges the token for an access token, instead of a cloud",
+    )
+    group.add_argument("--token-expiration", metavar="DURATION", help="lifetime of the token")
+    group.add_argument("--audience", help="audience of the token; required for --exchange generic")
+    group.add_argument("--federation-rule", metavar="ID", help="for --exchange anthropic")
+    group.add_argument("--organization", metavar="ID", help="for --exchange anthropic")
+    group.add_argument(
+        "--vendor-account",
+        metavar="ID",
+        help="service account at the vendor, for --exchange anthropic and openai",
+    )
+    group.add_argument("--identity-provider", metavar="ID", help="for --exchange openai")
+    group.add_argument("--federation-policy", metavar="ID", help="for --exchange openrouter")
+    group.add_argument("--endpoint", metavar="URL", help="for --exchange generic")
+    group.add_argument(
+        "--parameter",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the request, for --exchange generic; may be repeated",
+    )
 
 
 def _add_grant_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("grant")
     group.add_argument("--kind", required=True, choices=KINDS, help="kind of key")
-    group.add_argument("--duration", help="lifetime of a bedrock or session key, such as 12h")
+    group.add_argument("--duration", help="lifetime of a key that expires, such as 12h")
     group.add_argument(
         "--rotate-every",
         metavar="DURATION",
         help="rotation interval of a long-lived key, such as 7d",
     )
-    group.add_argument("--user", metavar="NAME", help="IAM user of a bedrock-long-term key")
+    group.add_argument("--user", metavar="NAME", help="IAM user of a long-term key of AWS")
+    group.add_argument(
+        "--existing-user",
+        action="store_const",
+        const=True,
+        help="the IAM user exists, or another grant creates it",
+    )
     group.add_argument("--usage-plan", metavar="ID", help="usage plan of an api-gateway key")
+    group.add_argument("--log-group", metavar="NAME", help="log group of a cloudwatch-logs key")
+    group.add_argument("--log-stream", metavar="NAME", help="log stream of a cloudwatch-logs key")
+    group.add_argument("--domain", metavar="NAME", help="domain of a codeartifact token")
+    group.add_argument(
+        "--domain-owner", metavar="ACCOUNT", help="account of the domain of a codeartifact token"
+    )
+    group.add_argument("--repository", metavar="NAME", help="repository of a codeartifact token")
     group.add_argument(
         "--secret-name", metavar="NAME", help="name of the Secret; default: the name of the grant"
     )

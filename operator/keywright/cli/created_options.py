@@ -14,13 +14,48 @@ from keywright.cli.exit_codes import ExitCode
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MAX_LABEL: Final = 63
 _MAX_SUBDOMAIN: Final = 253
+USER_KINDS: Final = (
+    *("bedrock-long-term", "claude-platform-long-term", "cloudwatch", "cloudwatch-logs"),
+    "xray",
+)
+"""The kinds of key that belong to an IAM user."""
+WORKSPACE_KINDS: Final = (
+    *("claude-platform", "claude-platform-long-term"),
+    *("model-studio", "model-studio-temporary"),
+)
+"""The kinds of key that are for a workspace."""
 _OF_KINDS: Final = {
-    "duration": ("bedrock", "session"),
-    "rotate_every": ("bedrock-long-term", "api-gateway"),
-    "user": ("bedrock-long-term",),
+    "duration": (
+        *("bedrock", "claude-platform", "codeartifact", "session"),
+        "model-studio-temporary",
+    ),
+    "rotate_every": (*USER_KINDS, "api-gateway", "model-studio"),
+    "user": USER_KINDS,
+    "existing_user": USER_KINDS,
     "usage_plan": ("api-gateway",),
+    "log_group": ("cloudwatch-logs",),
+    "log_stream": ("cloudwatch-logs",),
+    "domain": ("codeartifact",),
+    "domain_owner": ("codeartifact",),
+    "repository": ("codeartifact",),
 }
 """The options of a key, each with the kinds of key that have it."""
+_EXCHANGED: Final = {
+    "anthropic": ("federation_rule", "organization", "vendor_account", "workspace"),
+    "openai": ("identity_provider", "vendor_account"),
+    "openrouter": ("federation_policy",),
+    "generic": ("endpoint", "parameters"),
+}
+"""The options of the vendors that exchange tokens."""
+_OF_EXCHANGES: Final = frozenset(
+    {"token_expiration", "audience", *(each for found in _EXCHANGED.values() for each in found)}
+) - {"workspace"}
+_OF_SOURCES: Final = _OF_EXCHANGES | {
+    *("region", "role_arn", "service_account", "oidc_provider_arn", "access_key_secret"),
+    *("bearer_secret", "certificate_secret", "trust_anchor_arn", "profile_arn", "roles"),
+    "session_duration",
+}
+_FLAGS: Final = {"roles": "assume-role", "parameters": "parameter"}
 
 
 class InputError(CommandError):
@@ -51,8 +86,9 @@ def check_options(options: argparse.Namespace, *, operator: tuple[str, str]) -> 
     _refuse_repeated("NAMESPACE", getattr(options, "namespaces", ()))
     _refuse_repeated("--allow-namespace", getattr(options, "allowed", ()))
     for option, reason in _without_effect(options):
-        if getattr(options, option) is not None:
-            raise InputError(f"--{option.replace('_', '-')} has no effect {reason}: remove it")
+        if getattr(options, option) not in (None, []):
+            flag = _FLAGS.get(option, option.replace("_", "-"))
+            raise InputError(f"--{flag} has no effect {reason}: remove it")
 
 
 def restarted(options: argparse.Namespace) -> list[tuple[WorkloadKind, str]]:
@@ -74,7 +110,10 @@ def _namespaces(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 def _names(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     if options.part != "tenant":
         yield "NAME", options.name
-    for option in ("source", "grant", "service_account", "access_key_secret", "secret_name"):
+    for option in (
+        *("source", "grant", "service_account", "access_key_secret", "bearer_secret"),
+        *("certificate_secret", "secret_name"),
+    ):
         value = getattr(options, option, None)
         if value is not None:
             yield f"--{option.replace('_', '-')}", value
@@ -91,24 +130,47 @@ def _refuse_repeated(option: str, values: Sequence[str]) -> None:
 def _without_effect(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The options that nothing reads beside the others, each with the reason."""
     if options.part != "grant":
-        yield from _without_effect_on_source(options)
+        used, reason = _used_by_source(options)
+        yield from ((option, reason) for option in sorted(_OF_SOURCES - used))
+        if options.part == "source" and "workspace" not in used:
+            yield "workspace", "without --exchange anthropic"
     if options.part != "source":
         for option, kinds in _OF_KINDS.items():
             if options.kind not in kinds:
                 yield option, f"on --kind {options.kind}"
+        has_workspace = options.kind in WORKSPACE_KINDS
+        if not has_workspace and getattr(options, "exchange", None) != "anthropic":
+            yield "workspace", f"on --kind {options.kind}"
 
 
-def _without_effect_on_source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    if options.cloud == "aws":
-        yield "oidc_provider_arn", "on --cloud aws"
-    if options.access_key_secret is None:
-        return
-    unused = ["oidc_provider_arn", "service_account"]
-    if options.cloud == "aws":
-        unused += ["role_arn", "session_duration"]
-    elif options.role_arn is None:
-        unused.append("session_duration")
-    yield from ((option, "beside --access-key-secret") for option in unused)
+def _used_by_source(options: argparse.Namespace) -> tuple[set[str], str]:
+    """The options that the chosen identity has, and why the others have no effect."""
+    if options.exchange is not None:
+        if options.cloud != "aws":
+            raise InputError("--cloud has no effect beside --exchange: remove one of the two")
+        own = _EXCHANGED[options.exchange]
+        used = {"service_account", "token_expiration", "audience", *own}
+        return used, f"beside --exchange {options.exchange}"
+    is_aws = options.cloud == "aws"
+    if options.bearer_secret is not None and not is_aws:
+        return {"region", "bearer_secret"}, "beside --bearer-secret"
+    used = {"region", "roles"}
+    if options.access_key_secret is not None:
+        used.add("access_key_secret")
+        if not is_aws:
+            used |= {"role_arn"} if options.role_arn is None else {"role_arn", "session_duration"}
+        return used, "beside --access-key-secret"
+    used |= {"role_arn", "session_duration"}
+    if options.certificate_secret is not None and is_aws:
+        used |= {"certificate_secret", "trust_anchor_arn", "profile_arn"}
+        return used, "beside --certificate-secret"
+    used.add("service_account")
+    return used if is_aws else {*used, "oidc_provider_arn"}, _without_exchange(options)
+
+
+def _without_exchange(options: argparse.Namespace) -> str:
+    given = any(getattr(options, each) not in (None, []) for each in _OF_EXCHANGES)
+    return "without --exchange" if given else f"on --cloud {options.cloud}"
 
 
 def _target(text: str) -> tuple[WorkloadKind, str]:

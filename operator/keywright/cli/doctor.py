@@ -190,6 +190,7 @@ async def clouds_of_operator(
             provider=clouds.providers[source.provider],
             skews=clouds.skews,
             calls=clouds.calls,
+            api=clouds.api,
         )
     finally:
         await clouds.close()

@@ -25,6 +25,7 @@ from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import CommandError
 from keywright.cli.hop import Hop, Result, failed
 from keywright.cli.installation import Operator, operator_may
+from keywright.clouds.alibaba.api_calls import ApiCalls
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.identity_tokens import token_facts
@@ -48,6 +49,7 @@ class Tools:
     provider: CloudProvider
     skews: ClockSkews
     calls: BotoClients
+    api: ApiCalls
 
 
 def read_source(body: dict[str, Any]) -> tuple[CredentialSource | None, Hop]:

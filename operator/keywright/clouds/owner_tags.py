@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from keywright.api.errors import KeywrightError
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy, GrantIdentity
 
 TAG: Final = "keywright.dev/grant"
@@ -37,6 +38,10 @@ def owner_tag(namespace: str, name: str) -> str:
     if len(name) <= _TAG_VALUE_LIMIT:
         return name
     return f"{name[:200]}.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+class NotRemovedError(KeywrightError):
+    """A resource is not what a listing showed any more, so that it stays."""
 
 
 class Owned(enum.Enum):

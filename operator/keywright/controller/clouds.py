@@ -34,6 +34,7 @@ class Clouds:
 
     providers: Mapping[Provider, CloudProvider]
     calls: BotoClients
+    api: ApiCalls
     http: HttpClient
     skews: ClockSkews
     own: tuple[AwsDefaultChain | AlibabaDefaultChain, ...]
@@ -118,6 +119,7 @@ def connect_clouds(
             Provider.TOKEN_EXCHANGE: TokenExchange(exchange),
         },
         calls=calls,
+        api=alibaba.api,
         http=http,
         skews=skews,
         own=tuple(chain for chain in (ambient, own) if chain is not None),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from typing_extensions import override
 
 from keywright.api.errors import ApiUnreachableError, ConflictError
 from keywright.controller.settings import KeyTimes
+from keywright.planning.state import CloudKey
 from keywright.secrets.ownership import managed_secret_from
+from tests.unit.api.samples import source_body
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene
 from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
-from tests.unit.fakes.managed_keys import MOST, SmallIam
+from tests.unit.fakes.managed_keys import SmallIam
+from tests.unit.fakes.model_studio import REGION, ModelStudioProvider, SmallModelStudio
 
 GRANT = f"{GRANTS}/chat-key"
-_KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1m"}
+_KEY = {"rotateEvery": "7d", "overlap": "1m"}
 _LONG = timedelta(days=1)
 # Each life looks its key up once.
 _CHECKS = KeyTimes(interval=timedelta(days=30))
@@ -64,6 +68,21 @@ class CrashingKubernetes(KubernetesInMemory):
         return answer
 
 
+class Cloud(Protocol):
+    """A cloud whose listing is behind by `lag`, and that does not answer the next creates."""
+
+    lag: timedelta
+    lose: int
+
+    @property
+    def most(self) -> int:
+        """How many keys of a grant there can be."""
+
+    @property
+    def held(self) -> Mapping[str, CloudKey]:
+        """The keys that exist, by ID."""
+
+
 @dataclass(slots=True)
 class Account:
     """What outlives an operator: the cluster, the cloud, the time.
@@ -75,6 +94,7 @@ class Account:
     fuse: CrashAfter = field(default_factory=CrashAfter)
     api: CrashingKubernetes = field(init=False)
     iam: SmallIam = field(init=False)
+    cloud: Cloud = field(init=False)
     requested: int = 0
     secret: dict[str, Any] = field(default_factory=dict)
     kind: str = "bedrockLongTermKey"
@@ -82,16 +102,28 @@ class Account:
 
     def __post_init__(self) -> None:
         self.api = CrashingKubernetes(self.fuse)
-        self.iam = SmallIam(self.clock, point=self.fuse.tick)
+        self.cloud = self.iam = SmallIam(self.clock, point=self.fuse.tick)
         first = Scene(clock=self.clock, api=self.api)
-        first.put_source()
-        key: dict[str, Any] = {"bedrockShortTermKey": None, self.kind: _KEY | self.key}
+        self.put_source(first)
+        key: dict[str, Any] = {"bedrockShortTermKey": None, self.kind: self.key_spec()}
         first.put_grant(**key, secret=self.secret)
+
+    def put_source(self, scene: Scene) -> None:
+        """The source of the grant."""
+        scene.put_source()
+
+    def key_spec(self) -> dict[str, Any]:
+        """The key in the spec."""
+        return {"user": {"name": "bedrock-chat"}} | _KEY | self.key
+
+    def connect(self, scene: Scene) -> None:
+        """Let a new operator reach the cloud."""
+        scene.cloud_provider.kept = self.iam
 
     def born(self) -> Scene:
         """A new operator, which knows what the API server tells."""
         scene = Scene(clock=self.clock, api=self.api, key_times=_CHECKS)
-        scene.cloud_provider.kept = self.iam
+        self.connect(scene)
         scene.store.put_source(self.api.objects[f"{SOURCES}/bedrock"])
         if SECRET in self.api.objects:
             scene.store.put_secret(managed_secret_from(self.api.objects[SECRET]["metadata"]))
@@ -112,7 +144,7 @@ class Account:
                     # As a watch that has caught up since.
                     scene = self.born()
                     continue
-                assert len(self.iam.held) <= MOST
+                assert len(self.cloud.held) <= self.cloud.most
                 if due is None or due > self.clock.now + idle:
                     return
                 self.clock.now = max(due, self.clock.now)
@@ -147,3 +179,30 @@ class Account:
         """The key that the Secret names."""
         found: str = self.api.objects[SECRET]["metadata"]["annotations"]["keywright.dev/key-id"]
         return found
+
+
+class ModelStudioAccount(Account):
+    """Keys of Model Studio: the product's own requests, which the emulator answers."""
+
+    @override
+    def __post_init__(self) -> None:
+        self.kind = "modelStudioKey"
+        Account.__post_init__(self)
+        self.cloud = SmallModelStudio(self.clock, point=self.fuse.tick)
+
+    @override
+    def put_source(self, scene: Scene) -> None:
+        body = source_body()
+        body["spec"] = {
+            "alibabaCloud": {"regionId": REGION, "accessKey": {"secretRef": {"name": "key"}}}
+        }
+        scene.store.put_source(scene.api.put(SOURCES, body))
+
+    @override
+    def key_spec(self) -> dict[str, Any]:
+        return _KEY | self.key
+
+    @override
+    def connect(self, scene: Scene) -> None:
+        assert isinstance(self.cloud, SmallModelStudio)
+        scene.use_vendor(ModelStudioProvider(self.cloud, clock=self.clock))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -58,7 +59,6 @@ def _events(made: Scene) -> list[str]:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"deletionTimestamp": None},
         {"finalizers": []},
         {"user": {"create": True}},
         {"user": {"name": "another"}},
@@ -78,6 +78,32 @@ async def test_a_user_that_stays_in_use_is_reported(
     assert line.levelno == logging.WARNING
     assert _USER in line.getMessage()
     assert _ORPHANS not in made.api.objects
+
+
+async def test_a_grant_that_stays_is_waited_for_half_a_minute() -> None:
+    """The same command may delete it next, or the end of the namespace; then it is reported."""
+    made, iam = await _in_use(_other(deletionTimestamp=None))
+    assert iam.held == {}
+    began = made.clock.now
+    while finalizers(made):
+        assert _events(made) == []
+        await _wait(made)
+    assert _events(made) == ["UserInUse"]
+    assert timedelta(seconds=15) < made.clock.now - began < timedelta(minutes=1)
+    assert _ORPHANS not in made.api.objects
+
+
+async def test_a_grant_that_is_deleted_next_is_waited_for() -> None:
+    """It was seen a moment after this one; the user is deleted after it."""
+    made, iam = await _in_use(_other(deletionTimestamp=None))
+    made.store.put_grant(_other(resourceVersion="2"))
+    for _ in range(2):
+        await _wait(made)
+    assert (len(finalizers(made)), _events(made)) == (1, [])
+    made.store.drop_grant("uid-traces")
+    iam.holder_in_use = None
+    await _wait(made)
+    assert (iam.gone, finalizers(made), _events(made)) == (True, [], [])
 
 
 async def test_grants_that_are_deleted_too_are_waited_for() -> None:

@@ -46,6 +46,7 @@ class SmallIam:
     prepare_failure: Failure | None = None
     intents: list[Intent] = field(default_factory=list)
     point: Callable[[], None] = lambda: None
+    most: int = MOST
 
     async def prepare(self, known: frozenset[str], /) -> None:
         """Note it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from keywright.api.keys import USER_KINDS, KeyKind
 from keywright.cli.auditing.findings import Finding, Kind, Known, Reason, parts_of
+from keywright.clouds.alibaba.modelstudio.marked_keys import ModelStudioListing
 from keywright.clouds.aws.marked_resources import GatewayListing, IamListing
 from keywright.cluster.operator_state import CONFIG_MAP
 from keywright.planning.orphans import Orphan
@@ -15,6 +16,7 @@ def entry_findings(
     entries: Mapping[str, Orphan],
     accounts: Mapping[str, IamListing],
     regions: Mapping[tuple[str, str], GatewayListing],
+    studios: Mapping[tuple[str, str], ModelStudioListing],
     known: Known,
 ) -> Iterator[Finding]:
     """The entries of the list of keys that could not be revoked, whose key is gone."""
@@ -24,6 +26,8 @@ def entry_findings(
             exists = accounts[account].has_credential(second, third)
         elif entry.kind == KeyKind.API_GATEWAY_KEY and (account, second) in regions:
             exists = any(key.name == third for key in regions[account, second].keys)
+        elif entry.kind == KeyKind.MODEL_STUDIO_KEY and (account, second) in studios:
+            exists = third in studios[account, second].ids
         else:
             continue
         if exists is not False or any(

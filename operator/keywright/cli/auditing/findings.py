@@ -14,9 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from keywright.cli.auditing.grants import GrantFacts
-from keywright.clouds.aws.marked_resources import (
-    Marks,
-)
+from keywright.clouds.alibaba.modelstudio.marks import Description
+from keywright.clouds.aws.marked_resources import Marks
 
 
 class Kind(StrEnum):
@@ -27,6 +26,7 @@ class Kind(StrEnum):
     ACCESS_KEY = "access key"
     API_KEY = "API key"
     PLAN = "usage plan"
+    MODEL_STUDIO_KEY = "Model Studio key"
     ENTRY = "list entry"
 
 
@@ -48,7 +48,8 @@ class Finding:
     """One finding; `action` says what `--fix` does, and is empty if it does nothing.
 
     `cure` is what a person can do instead. `user` is the user of a key. `key_id` is the ID of a key
-    as in the status of a grant. `untag`: an existing user only loses its tags.
+    as in the status of a grant. `untag`: an existing user only loses its tags. `marks` and
+    `description` are what a listing has shown of the owner.
     """
 
     reason: Reason
@@ -64,6 +65,7 @@ class Finding:
     key_id: str = ""
     untag: bool = False
     marks: Marks = field(default_factory=lambda: Marks({}), repr=False)
+    description: Description | None = field(default=None, repr=False)
 
     @property
     def sort_key(self) -> tuple[str, str, str, str, str]:

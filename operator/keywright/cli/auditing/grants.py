@@ -15,7 +15,10 @@ from keywright.clouds.owner_tags import owner_tag
 
 # IAM may list a new key this late; as in `planning.key_check`.
 _LISTED_AFTER: Final = timedelta(minutes=2)
-_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
+_REGIONS: Final = {
+    KeyKind.API_GATEWAY_KEY: re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}"),
+    KeyKind.MODEL_STUDIO_KEY: re.compile(r"[a-z]{2}(-[a-z0-9]{1,20}){1,3}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class GrantFacts:
     plan_ids: frozenset[str]
     made_plans: frozenset[str]
     secret: str
+    workspace: str = ""
 
     @property
     def owner(self) -> str:
@@ -51,11 +55,13 @@ class GrantFacts:
 
     @property
     def regions(self) -> frozenset[str]:
-        """The Regions of its API keys."""
-        if self.kind is not KeyKind.API_GATEWAY_KEY:
+        """The Regions of its keys, if their IDs have one; a status can name anything."""
+        pattern = None if self.kind is None else _REGIONS.get(self.kind)
+        if pattern is None:
             return frozenset()
+        ids = (each.split("/") for each in self.key_ids)
         return frozenset(
-            parts[1] for parts in (each.split("/") for each in self.key_ids) if _is_region(parts)
+            parts[1] for parts in ids if len(parts) == 3 and pattern.fullmatch(parts[1])
         )
 
     def is_listed(self, now: datetime) -> bool:
@@ -93,6 +99,7 @@ def facts_of(body: Mapping[str, Any]) -> GrantFacts:
         plan_names=_texts(plan.get("name") for plan in plans),
         plan_ids=_texts(plan.get("id") for plan in plans),
         made_plans=_texts(_mapping(plan.get("create")).get("name") for plan in plans),
+        workspace=str(_mapping(spec.get(KeyKind.MODEL_STUDIO_KEY)).get("workspaceId") or ""),
         secret=status.secret_name or str(_mapping(spec.get("secret")).get("name") or name),
     )
 
@@ -102,11 +109,6 @@ def _service(kind: KeyKind, spec: Mapping[str, Any]) -> str:
     key_type = KEY_TYPES[kind]
     assert issubclass(key_type, UserKey)
     return key_type.service_name_in(spec)
-
-
-def _is_region(parts: list[str]) -> bool:
-    """Whether the parts of a key ID have a Region; a status can name anything."""
-    return len(parts) == 3 and _REGION.fullmatch(parts[1]) is not None
 
 
 def _is_deleting(metadata: Mapping[str, Any]) -> bool:

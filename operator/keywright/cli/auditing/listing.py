@@ -1,4 +1,4 @@
-"""Lists what the sources of a cluster can see in AWS, each account and Region once."""
+"""Lists what the sources of a cluster can see in their clouds, each account and Region once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from functools import partial
 from typing import Any
 
 from keywright.api.errors import Failure
-from keywright.api.source import CredentialSource
+from keywright.api.keys import KeyKind
+from keywright.api.source import CredentialSource, Provider
+from keywright.cli.auditing.findings import parts_of
 from keywright.cli.auditing.grants import GrantFacts
 from keywright.cli.auditing.progress import Progress
 from keywright.cli.doctor_source import Tools
+from keywright.clouds.alibaba.api_calls import Call
+from keywright.clouds.alibaba.context import limits_of
+from keywright.clouds.alibaba.modelstudio.client import ModelStudioApi
+from keywright.clouds.alibaba.modelstudio.marked_keys import ModelStudioListing, list_marked
 from keywright.clouds.aws.clients import account_of
 from keywright.clouds.aws.iam.ownership import parts
 from keywright.clouds.aws.marked_resources import (
@@ -34,6 +40,16 @@ class Access:
     session: Session
     tools: Tools
 
+    def model_studio(self, region: str) -> ModelStudioApi:
+        """The calls of Model Studio in a region of Alibaba Cloud."""
+        call = Call(
+            by=self.session,
+            source=self.source,
+            tenant=self.source.namespace,
+            limits=limits_of(self.source),
+        )
+        return ModelStudioApi(self.tools.api, call, region=region, identity=self.session.identity)
+
     async def run(self, service: str, call: Callable[[Any], Any], *, region: str) -> Any:
         """Call a service of AWS in a thread."""
         return await self.tools.calls.run(
@@ -52,6 +68,7 @@ class Listings:
 
     iam: dict[str, IamListing] = field(default_factory=dict)
     gateway: dict[tuple[str, str], GatewayListing] = field(default_factory=dict)
+    studios: dict[tuple[str, str], ModelStudioListing] = field(default_factory=dict)
     access: dict[str, list[Access]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -62,15 +79,15 @@ async def list_clouds(
     connect: Connect,
     grants: Mapping[str, GrantFacts],
     regions: Mapping[tuple[str, str], Collection[str]],
-    users: Collection[str],
+    listed: Collection[str],
     progress: Progress,
 ) -> Listings:
     """List the accounts of the sources.
 
-    `regions` are those of each source. `users` are the IDs of keys whose users are looked up.
+    `regions` are those of each source. `listed` are the IDs of keys that could not be revoked.
     """
     found = Listings()
-    ids = {key_id for grant in grants.values() for key_id in grant.key_ids} | set(users)
+    ids = {key_id for grant in grants.values() for key_id in grant.key_ids} | set(listed)
     for source in sources:
         name = f"source {source.namespace}/{source.name}"
         progress.show(f"{name}: opening a session")
@@ -83,6 +100,10 @@ async def list_clouds(
         access = Access(source, session, tools)
         found.access.setdefault(caller.account_id, []).append(access)
         listing = _Listing(found, access, caller.account_id, name, progress)
+        if source.provider is Provider.ALIBABA_CLOUD:
+            for region in sorted(regions[source.object_key]):
+                await listing.model_studio(region, grants=grants.values(), ids=ids)
+            continue
         await listing.iam(also={user for account, user, _ in map(parts, ids) if account})
         for region in sorted(regions[source.object_key]):
             await listing.gateway(region)
@@ -131,6 +152,32 @@ class _Listing:
         marked = sum(bool(each.marks.owner) for each in (*listed.keys, *listed.plans))
         number = len(listed.keys) + len(listed.plans)
         self.progress.end(f"{title}: {number}, {marked} with tags")
+
+    async def model_studio(
+        self, region: str, *, grants: Iterable[GrantFacts], ids: Collection[str]
+    ) -> None:
+        place = self.account, region
+        if place in self.found.studios:
+            return
+        title = f"account {self.account}, {region}: Model Studio keys"
+        self.progress.show(title)
+        named = {parts_of(key_id)[2] for key_id in ids if parts_of(key_id)[:2] == place}
+        workspaces = {
+            grant.workspace
+            for grant in grants
+            if grant.kind is KeyKind.MODEL_STUDIO_KEY and region in grant.regions
+        } - {""}
+        try:
+            listed = await list_marked(
+                self.access.model_studio(region), workspaces=workspaces, also=named
+            )
+        except Failure as failure:
+            self.found.notes.append(
+                f"{self.name} cannot list Model Studio in {region}: {failure.reason}"
+            )
+            return
+        self.found.studios[place] = listed
+        self.progress.end(f"{title}: {len(listed.ids)}, {len(listed.marked)} with marks")
 
     def _report(self, title: str) -> Callable[[int], None]:
         return lambda number: self.progress.show(f"{title}: {number} so far")

@@ -10,20 +10,32 @@ from functools import partial
 from typing import Any, Final
 
 from keywright.api.errors import ApiError, Failure, FailureClass
-from keywright.api.names import ANNOTATION_KEY_ID, ANNOTATION_REPLACES
+from keywright.api.names import ANNOTATION_KEY_ID, ANNOTATION_REPLACES, GRANT_PLURAL
 from keywright.cli.auditing.findings import Finding, Kind, Reason
 from keywright.cli.auditing.grants import GrantFacts, facts_of
 from keywright.cli.auditing.listing import Access, Listings
-from keywright.cli.cluster_client import METADATA, ClusterClient, grant_path, secret_path
+from keywright.cli.cluster_client import (
+    CUSTOM,
+    METADATA,
+    ClusterClient,
+    grant_path,
+    secret_path,
+)
 from keywright.cli.errors import CommandError
+from keywright.clouds.alibaba.modelstudio.marked_keys import remove_marked
+from keywright.clouds.alibaba.modelstudio.marks import Description, owner_hash
 from keywright.clouds.aws import marked_removal
 from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
 from keywright.clouds.aws.iam.errors import failure_from_iam
+from keywright.clouds.owner_tags import NotRemovedError
 from keywright.cluster.operator_state import CONFIG_MAP
 from keywright.planning.orphans import entry_of
 
 # A user without keys, and a plan without keys, after the keys.
-_ORDER: Final = (Kind.CREDENTIAL, Kind.USER, Kind.API_KEY, Kind.PLAN, Kind.ENTRY)
+_ORDER: Final = (
+    *(Kind.CREDENTIAL, Kind.USER, Kind.API_KEY, Kind.PLAN, Kind.MODEL_STUDIO_KEY),
+    Kind.ENTRY,
+)
 
 _ATTEMPTS: Final = 5
 _PAUSE: Final = timedelta(seconds=5)
@@ -87,7 +99,7 @@ class Remover:
                     await asyncio.to_thread(self._forget, entry)
         except Failure as failure:
             return Removed(finding, failure.message_with_remedy())
-        except marked_removal.NotRemovedError as error:
+        except NotRemovedError as error:
             return Removed(finding, str(error))
         except CommandError as error:
             return Removed(finding, error.message)
@@ -99,6 +111,8 @@ class Remover:
         """Why the finding is not one any more; empty if it still is."""
         if finding.reason is Reason.STALE_ENTRY:
             return ""
+        if finding.description is not None and finding.reason is Reason.NO_GRANT:
+            return "its grant exists now" if self._has_owner(finding.description) else ""
         grant = self.grants.get(finding.grant)
         namespace, _, name = finding.grant.partition("/")
         path = grant_path(grant.namespace, grant.name) if grant else grant_path(namespace, name)
@@ -109,6 +123,12 @@ class Remover:
             return "its grant has changed since the audit"
         return self._why_secret(finding, grant)
 
+    def _has_owner(self, description: Description) -> bool:
+        """Whether any grant is the owner in a description, which has no whole name."""
+        bodies = self.client.items(f"{CUSTOM}/{GRANT_PLURAL}")
+        owners = {facts_of(body).owner for body in bodies} | set(self.grants)
+        return description.owner in map(owner_hash, owners)
+
     def _why_secret(self, finding: Finding, grant: GrantFacts) -> str:
         """Why the Secret of the grant prevents it: it may name a key that the status lost."""
         secret = self.client.find(secret_path(grant.namespace, grant.secret), accept=METADATA)
@@ -118,11 +138,10 @@ class Remover:
 
     async def _in_cloud(self, finding: Finding) -> None:
         """Remove it with the first source of the account that may."""
-        service, call = _call_of(finding)
         failures: list[Failure] = []
         for access in self.listings.access[finding.account]:
             try:
-                await self._attempt(access, finding, service, call)
+                await _attempt(access, finding)
             except Failure as failure:
                 failures.append(failure)
                 if failure.reason not in {"AccessDenied", "AccessDeniedException"}:
@@ -131,32 +150,40 @@ class Remover:
                 return
         raise failures[-1]
 
-    @staticmethod
-    async def _attempt(
-        access: Access, finding: Finding, service: str, call: Callable[[Any], None]
-    ) -> None:
-        """Call it, again if the cloud asks to wait; raises Failure."""
-        region = finding.region or access.source.region
-        for attempt in range(_ATTEMPTS):
-            try:
-                await access.run(service, call, region=region)
-            except marked_removal.NotRemovedError:
-                raise
-            except Exception as error:
-                failure = (
-                    failure_from_iam(error, user=finding.user)
-                    if service == "iam"
-                    else failure_from_gateway(error)
-                )
-                if failure.kind is not FailureClass.THROTTLED or attempt == _ATTEMPTS - 1:
-                    raise failure from None
-                await asyncio.sleep((failure.retry_after or _PAUSE).total_seconds())
-            else:
-                return
-
     def _forget(self, entry: str) -> None:
         path = f"/api/v1/namespaces/{self.operator_namespace}/configmaps/{CONFIG_MAP}"
         self.client.patch(path, {"data": {entry: None}})
+
+
+async def _attempt(access: Access, finding: Finding) -> None:
+    """Remove it, again if the cloud asks to wait; raises Failure or NotRemovedError."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            if finding.description is not None:
+                api = access.model_studio(finding.region)
+                await remove_marked(api, finding.name, listed=finding.description)
+            else:
+                await _in_aws(access, finding)
+        except Failure as failure:
+            if failure.kind is not FailureClass.THROTTLED or attempt == _ATTEMPTS - 1:
+                raise
+            await asyncio.sleep((failure.retry_after or _PAUSE).total_seconds())
+        else:
+            return
+
+
+async def _in_aws(access: Access, finding: Finding) -> None:
+    service, call = _call_of(finding)
+    try:
+        await access.run(service, call, region=finding.region or access.source.region)
+    except NotRemovedError:
+        raise
+    except Exception as error:
+        raise (
+            failure_from_iam(error, user=finding.user)
+            if service == "iam"
+            else failure_from_gateway(error)
+        ) from None
 
 
 def _call_of(finding: Finding) -> tuple[str, Callable[[Any], None]]:
@@ -183,5 +210,5 @@ def _call_of(finding: Finding) -> tuple[str, Callable[[Any], None]]:
             return "apigateway", partial(
                 marked_removal.remove_plan, plan_id=finding.name, tags=tags
             )
-        case Kind.ACCESS_KEY | Kind.ENTRY:
+        case Kind.ACCESS_KEY | Kind.MODEL_STUDIO_KEY | Kind.ENTRY:
             raise AssertionError(finding.kind)

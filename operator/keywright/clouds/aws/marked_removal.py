@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from keywright.api.errors import KeywrightError
 from keywright.api.names import RESERVED_PREFIX
 from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.errors import NOT_FOUND, gateway_code
@@ -21,14 +20,11 @@ from keywright.clouds.owner_tags import (
     GRANT_ID_TAG,
     KEYS_TAG,
     TAG,
+    NotRemovedError,
     is_retained,
 )
 
 _OWNER_TAGS = (TAG, CLUSTER_TAG, GRANT_ID_TAG)
-
-
-class NotRemovedError(KeywrightError):
-    """A resource is not what the listing showed any more, so that it stays."""
 
 
 def remove_api_key(client: Any, key_id: str, *, tags: Mapping[str, str]) -> None:

@@ -209,23 +209,27 @@ async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantSta
 def _is_soon_unused(context: Context, state: GrantState) -> bool:
     """Whether the owner of the keys can be deleted later: the grants that use it are deleted too.
 
-    They can be deleted in the same moment, such as with their namespace. After the last one, the
-    cloud may list its key for some seconds more. A grant that creates its user is not waited for:
-    it could wait for this one. Neither is one of another namespace, which could delay this one.
+    They can be deleted in the same moment, or some seconds after this one, such as with their
+    namespace. After the last one, the cloud may list its key for some seconds more. A grant that
+    creates its user is not waited for: it could wait for this one. Neither is one of another
+    namespace, which could delay this one.
     """
     grant = state.grant
     assert grant is not None
     assert grant.managed is not None
-    others = context.store.grants_of_holder(grant.managed.holder)
-    # One attempt before the last one, after which the keys would be reported as well.
-    return 0 < deletion_attempts(state) < MIN_ATTEMPTS - 1 or any(
-        record.uid != grant.uid
+    tries = deletion_attempts(state)
+    others = [
+        record
+        for record in context.store.grants_of_holder(grant.managed.holder)
+        if record.uid != grant.uid
         and record.namespace == grant.namespace
-        and record.deleting
-        and record.has_finalizer
         and record.uses_existing_holder
-        for record in others
-    )
+    ]
+    if any(record.deleting and record.has_finalizer for record in others):
+        return True
+    waits = tries > 0 or any(not record.deleting for record in others)
+    # One attempt before the last one, after which the keys would be reported as well.
+    return waits and tries < MIN_ATTEMPTS - 1
 
 
 async def report_unproved_keys(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from keywright.clouds.aws import marked_removal
+from keywright.clouds.owner_tags import NotRemovedError
 
 _TAGS = {
     "keywright.dev/grant": "chat/gone",
@@ -105,7 +106,7 @@ def test_a_resource_whose_tags_have_changed_stays(name: str, change: dict[str, s
     if name == "tags":
         tags["keywright.dev/created"] = "false"
     cloud = Cloud(tags)
-    with pytest.raises(marked_removal.NotRemovedError):
+    with pytest.raises(NotRemovedError):
         removal(name)(cloud)
     assert cloud.changes == []
 
@@ -127,7 +128,7 @@ def test_a_resource_that_is_in_use_by_now_stays(
 ) -> None:
     """Nor is an existing user deleted, or a user's tags removed while they name its keys."""
     cloud = Cloud({**_TAGS, **change}, **held)
-    with pytest.raises(marked_removal.NotRemovedError):
+    with pytest.raises(NotRemovedError):
         removal(name)(cloud)
     assert cloud.changes == []
 

@@ -102,11 +102,12 @@ class ModelStudioKeys:
             lambda: self._list_by_owner(region),
             source=self.source,
         )
-        mine = listed.get(marks.owner_hash(self.mark), {})
+        mine = listed.get(marks.owner_hash(self.mark.owner), {})
+        own_cluster = marks.cluster_hash(self.mark.identity.cluster_id)
         unknown = {
             self._id(each, region=region)
             for each, description in mine.values()
-            if description.cluster == marks.cluster_hash(self.mark) and not description.retain
+            if description.cluster == own_cluster and not description.retain
         } - known
         if unknown:
             return KeyFault.MISSING

@@ -26,15 +26,16 @@ _DIGITS: Final = 16
 # Of a grant or cluster that is not known; random, so that no annotation can claim it.
 _OTHER: Final = secrets.token_hex(16)
 _MARK: Final = re.compile(
-    r"keywright [!-~]{1,42} (?P<owner>[0-9a-f]{16})\.(?P<grant>[0-9a-f]{16})"
+    r"keywright (?P<label>[!-~]{1,42}) (?P<owner>[0-9a-f]{16})\.(?P<grant>[0-9a-f]{16})"
     r"\.(?P<cluster>[0-9a-f]{16})(?P<retain>\.r)?(?: (?P<intent>[0-9A-Z.]{1,22}))?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A description as the operator writes it."""
+    """A description as the operator writes it; `label` may be the beginning of the owner tag."""
 
+    label: str
     owner: str
     grant: str
     cluster: str
@@ -65,6 +66,7 @@ def parse(text: str | None) -> Description | None:
     if found is None:
         return None
     return Description(
+        label=found["label"],
         owner=found["owner"],
         grant=found["grant"],
         cluster=found["cluster"],
@@ -87,14 +89,14 @@ def tags_of(found: Description | None, *, mark: OwnerMark) -> Mapping[str, str]:
     return tags | ({RETAIN_TAG: "true"} if found.retain else {})
 
 
-def owner_hash(mark: OwnerMark) -> str:
-    """What the descriptions of all keys of grants with this name have in common."""
-    return _hash("owner", mark.owner)
+def owner_hash(owner: str) -> str:
+    """What the descriptions of all keys of grants with this owner tag have in common."""
+    return _hash("owner", owner)
 
 
-def cluster_hash(mark: OwnerMark) -> str:
-    """What the descriptions of all keys of this cluster have in common."""
-    return _hash("cluster", mark.identity.cluster_id)
+def cluster_hash(cluster_id: str) -> str:
+    """What the descriptions of all keys of a cluster have in common."""
+    return _hash("cluster", cluster_id)
 
 
 def _known(what: str, found: str, candidates: Iterable[str]) -> str:
