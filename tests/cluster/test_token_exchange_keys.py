@@ -210,7 +210,8 @@ def test_another_layout_keeps_the_token(exchange_tenant: ExchangeTenant) -> None
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("vendor", "client"), [("anthropic", ANTHROPIC_API), ("openai", OPENAI_API)]
+    ("vendor", "client"),
+    [("anthropic", ANTHROPIC_API), ("openai", OPENAI_API), ("openrouter", OPENAI_API)],
 )
 def test_no_reader_ever_sees_an_expired_or_missing_token(
     exchange_tenant: ExchangeTenant,
