@@ -1,7 +1,9 @@
-"""Files of package managers, and reading the key back from them."""
+"""Files of package managers and container tools, and reading the key back from them."""
 
 from __future__ import annotations
 
+import base64
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,7 +12,7 @@ from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.fingerprint import KeyFacts, fingerprint
 from keywright.secrets.recovery import Record, recover
-from keywright.secrets.registry_files import PackageLogin
+from keywright.secrets.registry_files import PackageLogin, docker_config
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED
 
 _TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.cGxhbnRlZA.dG9r-ZW4_.c2VjcmV0.dGFn"
@@ -39,6 +41,15 @@ def test_the_settings_of_maven_are_xml() -> None:
 def test_the_token_is_in_no_repr() -> None:
     """Rule 13."""
     assert _TOKEN not in repr(_login())
+
+
+def test_container_tools_find_one_login_for_each_registry() -> None:
+    """As `kubectl create secret docker-registry` writes it."""
+    found = json.loads(docker_config(["one.test", "two.test"], username="AWS", password="p:w"))
+    assert found["auths"].keys() == {"one.test", "two.test"}
+    login = found["auths"]["two.test"]
+    assert (login["username"], login["password"]) == ("AWS", "p:w")
+    assert base64.b64decode(login["auth"]) == b"AWS:p:w"
 
 
 def _recovered(data: dict[str, str], token: str) -> bool:
