@@ -164,7 +164,7 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.PIP_CONF: _PACKAGES,
     Format.NPMRC: _PACKAGES,
     Format.MAVEN_SETTINGS: _PACKAGES,
-    Format.DOCKER_CONFIG_JSON: f"{_REGISTRIES}(../registry-tokens.md#the-type-of-the-secret)",
+    Format.DOCKER_CONFIG_JSON: f"{_REGISTRIES}(../registry-tokens.md#amazon-ecr)",
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

@@ -88,7 +88,7 @@ def test_an_apply_of_nothing_removes_all_that_is_ours() -> None:
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_an_entry_that_the_type_requires_stays_without_its_login(*, is_ours: bool) -> None:
     """Of a Secret for registries; that of another manager stays as it is."""
-    registry = grant(secret={"formats": [], "data": {".dockerconfigjson": "${apiKey}"}})
+    registry = grant(bedrockShortTermKey=None, ecrToken={})
     manifest = manifest_of(registry if is_ours else _GRANT)
     metadata = metadata_after_apply(manifest) | {"uid": "s", "resourceVersion": "7"}
     body = without_ours(metadata, type_="kubernetes.io/dockerconfigjson")

@@ -52,13 +52,14 @@ def test_container_tools_find_one_login_for_each_registry() -> None:
     assert base64.b64decode(login["auth"]) == b"AWS:p:w"
 
 
-def _recovered(data: dict[str, str], token: str) -> bool:
+def _recovered(
+    data: dict[str, str], token: str, *, kind: KeyKind = KeyKind.CODE_ARTIFACT_TOKEN
+) -> bool:
     values = {"apiKey": Sensitive(token)}
     mark = fingerprint(
         key_identity="", data={}, values=values, facts=_FACTS, key=HASH_KEY, namespace="chat"
     )
     record = Record(mark, facts=(_FACTS,))
-    kind = KeyKind.CODE_ARTIFACT_TOKEN
     found = recover(kind, data=data, record=record, key=HASH_KEY, namespace="chat")
     return found is not None and found["apiKey"].reveal() == token
 
@@ -68,6 +69,13 @@ def _recovered(data: dict[str, str], token: str) -> bool:
 def test_a_token_is_read_back_from_each_file(file: str, token: str) -> None:
     """So that another layout needs no new token."""
     assert _recovered({"file": getattr(_login(token), file)()}, token)
+
+
+@pytest.mark.parametrize("password", [_TOKEN, "x" * 2700 + "/y+z==", "p" * 12_000])
+def test_a_password_is_read_back_from_the_file_of_container_tools(password: str) -> None:
+    """Of any length that is accepted, and beside the same login in another form."""
+    file = docker_config(["one.test", "two.test"], username="AWS", password=password)
+    assert _recovered({"file": file}, password, kind=KeyKind.ECR_TOKEN)
 
 
 def test_another_token_is_not_read_back() -> None:

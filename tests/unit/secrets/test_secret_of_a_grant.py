@@ -91,15 +91,21 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
     }
 
 
+_REGISTRY: dict[str, Any] = {"bedrockShortTermKey": None, "ecrToken": {}}
+_FOR_REGISTRIES = "kubernetes.io/dockerconfigjson"
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
         ({}, "Opaque"),
         ({"secret": {"type": "example.com/key"}}, "example.com/key"),
-        ({"secret": {"formats": ["ApiKey"]}}, "Opaque"),
-        ({"secret": {"formats": [], "data": {"a": "${apiKey}"}}}, "Opaque"),
+        (_REGISTRY, _FOR_REGISTRIES),
+        ({**_REGISTRY, "secret": {"formats": ["ApiKey", "DockerConfigJson"]}}, _FOR_REGISTRIES),
+        ({**_REGISTRY, "secret": {"formats": ["ApiKey"]}}, "Opaque"),
+        ({**_REGISTRY, "secret": {"formats": [], "data": {"a": "${apiKey}"}}}, "Opaque"),
         # As earlier CRDs stored it.
-        ({"secret": {"type": "Opaque"}}, "Opaque"),
+        ({**_REGISTRY, "secret": {"type": "Opaque"}}, "Opaque"),
     ],
 )
 def test_the_type_is_the_one_that_the_formats_need(spec: dict[str, Any], expected: str) -> None:
