@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The clients that the operator makes (keywright.clouds.aws.client_cache, SERVICES).
-AWS_SERVICES = ("apigateway", "codeartifact", "iam", "rolesanywhere", "sts")
+AWS_SERVICES = ("apigateway", "codeartifact", "ecr", "iam", "rolesanywhere", "sts")
 
 
 @dataclass(frozen=True, slots=True)

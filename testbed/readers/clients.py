@@ -9,6 +9,7 @@ from testbed.readers import (
     aws_env,
     aws_process,
     boto3_converse,
+    container_tools,
     http_api,
     http_converse,
     llm_app,
@@ -112,4 +113,5 @@ CLIENTS: Mapping[str, Connect] = {
     SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,
     **package_managers.PROGRAMS,
+    container_tools.NAME: container_tools.Puller,
 }

@@ -27,6 +27,7 @@ from keywright.cli.policies.holders import CloudFacts, Holders, holders_of
 from keywright.cli.policies.model import UNKNOWN_ACCOUNT, Holder, HolderKind
 from testbed.clouds.aws.claude_platform import MODELS
 from testbed.clouds.aws.cloud import ACCOUNT
+from testbed.clouds.aws.ecr import IMAGE
 from testbed.clusters.api import ApiError
 from testbed.readers import http_converse
 from testbed.readers.answers import MODEL
@@ -232,6 +233,8 @@ class Copy:
             self._use_claude_platform()
         elif "codeArtifactToken" in spec:
             self._ping_repository()
+        elif "ecrToken" in spec:
+            self._pull()
         elif spec.get("sessionCredentials", {}).get("policy") and "aws" in self._provider():
             self._list_models()
         if "bedrockLongTermKey" in spec:
@@ -353,6 +356,21 @@ class Copy:
         tunnel = Tunnel(host, cloud_environment=self.world.aws.client_environment())
         try:
             tunnel.ask("GET", f"/npm/{path.split('/')[1]}/-/ping", headers=headers, body=None)
+        except RefusedError as error:
+            raise StepRefusedError(str(error)) from error
+        finally:
+            tunnel.close()
+
+    def _pull(self) -> None:
+        """What the policies allow the readers of a login: a manifest and a blob."""
+        ((host, login),) = json.loads(self._data()[".dockerconfigjson"])["auths"].items()
+        headers = {"Authorization": f"Basic {login['auth']}"}
+        tunnel = Tunnel(host, cloud_environment=self.world.aws.client_environment())
+        try:
+            path = f"/v2/{IMAGE}"
+            manifest = tunnel.ask("GET", f"{path}/manifests/1.0", headers=headers, body=None)
+            blob = f"{path}/blobs/{manifest['config']['digest']}"
+            tunnel.ask("GET", blob, headers=headers, body=None)
         except RefusedError as error:
             raise StepRefusedError(str(error)) from error
         finally:

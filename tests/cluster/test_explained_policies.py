@@ -18,6 +18,7 @@ EXAMPLES = (
     "bedrock-allowed-models",
     "claude-platform-short-term",
     "codeartifact",
+    "ecr-pull-secret",
     "restart-on-renewal",
     "shared-source",
     "access-key",

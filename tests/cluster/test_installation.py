@@ -201,13 +201,17 @@ def _telemetry(world: World) -> None:
     prepare(world)
 
 
-def _packages(world: World) -> None:
+def _registries(world: World) -> None:
     world.aws.create_package_domain("my-domain", repositories=["my-repository"], region="us-west-2")
     prepare = _role(
         "codeartifact",
         name="builder-packages",
         namespace="builder",
         account_name="builder-packages",
+    )
+    prepare(world)
+    prepare = _role(
+        "ecr-pull-secret", name="shop-registry", namespace="shop", account_name="shop-registry"
     )
     prepare(world)
 
@@ -268,7 +272,7 @@ GUIDES = (
         ),
         "writer/apikeygrants/writer-key",
     ),
-    Guide("registry-tokens", _packages, "builder/apikeygrants/packages"),
+    Guide("registry-tokens", _registries, "shop/apikeygrants/registry"),
     Guide("aws-long-term", _telemetry, "observability/apikeygrants/traces-key"),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),

@@ -149,6 +149,28 @@ CASES = (
         says="spec.secret.type: kubernetes.io/tls is not allowed here",
     ),
     Case(
+        "a login to registries",
+        grant={"bedrockShortTermKey": None, "secret": None, "ecrToken": {}},
+        says="spec.secret.type: kubernetes.io/dockerconfigjson is not allowed here",
+    ),
+    Case(
+        "a login to registries by its format",
+        grant={
+            "bedrockShortTermKey": None,
+            "secret": {"formats": ["ApiKey", "DockerConfigJson"]},
+            "ecrToken": {},
+        },
+        says="spec.secret.type: kubernetes.io/dockerconfigjson is not allowed here",
+    ),
+    Case(
+        "a login to registries as a password",
+        grant={"bedrockShortTermKey": None, "secret": {"formats": ["ApiKey"]}, "ecrToken": {}},
+    ),
+    Case(
+        "a login to registries in an opaque Secret",
+        grant={"bedrockShortTermKey": None, "secret": {"type": "Opaque"}, "ecrToken": {}},
+    ),
+    Case(
         "an endpoint of the vendor",
         source={"aws": {"stsEndpoint": "https://vpce-1.sts.us-west-2.vpce.amazonaws.com"}},
     ),

@@ -132,6 +132,10 @@ READERS: Final[Mapping[Format, Readers]] = {
     Format.PIP_CONF: Readers("pip", "yes: at each run"),
     Format.NPMRC: Readers("npm, pnpm", "yes: at each run"),
     Format.MAVEN_SETTINGS: Readers("Maven", "yes: at each run"),
+    Format.DOCKER_CONFIG_JSON: Readers(
+        "the kubelet (`imagePullSecrets`), Flux, Kaniko, crane and other container tools",
+        "yes: at each pull",
+    ),
     Format.DOT_ENV: Readers(
         "programs that load a `.env` file", "no: most load the file once", (_RESTART, _FILE)
     ),
@@ -139,7 +143,7 @@ READERS: Final[Mapping[Format, Readers]] = {
 """The readers of each format; sources are in the recipes and guides."""
 
 
-_REGISTRIES: Final = "[Tokens for package repositories]"
+_REGISTRIES: Final = "[Tokens for registries]"
 _PACKAGES: Final = f"{_REGISTRIES}(../registry-tokens.md#aws-codeartifact)"
 _LONG_TERM: Final = "[Long-term keys of AWS services](../aws-long-term.md)"
 GUIDES: Final[Mapping[Format, str]] = {
@@ -160,6 +164,7 @@ GUIDES: Final[Mapping[Format, str]] = {
     Format.PIP_CONF: _PACKAGES,
     Format.NPMRC: _PACKAGES,
     Format.MAVEN_SETTINGS: _PACKAGES,
+    Format.DOCKER_CONFIG_JSON: f"{_REGISTRIES}(../registry-tokens.md#amazon-ecr)",
     Format.DOT_ENV: "[The operator's own identity](../operator-identity.md#aws)",
 }
 """The guides for formats without a recipe."""

@@ -48,6 +48,7 @@ class Format(StrEnum):
     PIP_CONF = "PipConf"
     NPMRC = "Npmrc"
     MAVEN_SETTINGS = "MavenSettings"
+    DOCKER_CONFIG_JSON = "DockerConfigJson"
     DOT_ENV = "DotEnv"
 
 
@@ -128,6 +129,15 @@ PACKAGE_FORMATS: Final = frozenset(
 )
 """The formats for tokens of AWS CodeArtifact."""
 
+REGISTRY_FORMATS: Final = frozenset({Format.DOCKER_CONFIG_JSON, Format.API_KEY})
+"""The formats for logins to container registries."""
+
+OPAQUE: Final = "Opaque"
+SECRET_TYPES: Final[Mapping[Format, str]] = {
+    Format.DOCKER_CONFIG_JSON: "kubernetes.io/dockerconfigjson",
+}
+"""The type of Secret that the readers of a format need; Opaque for all others."""
+
 
 class Variable(StrEnum):
     """The variables of templates; a value is the name between `${` and `}`."""
@@ -172,6 +182,7 @@ class Variable(StrEnum):
     PIP_CONF = "pipConf"
     NPMRC = "npmrc"
     MAVEN_SETTINGS = "mavenSettings"
+    DOCKER_CONFIG_JSON = "dockerConfigJson"
 
 
 FORMAT_ONLY_VARIABLES: Final = frozenset(
@@ -188,6 +199,7 @@ FORMAT_ONLY_VARIABLES: Final = frozenset(
         Variable.PIP_CONF,
         Variable.NPMRC,
         Variable.MAVEN_SETTINGS,
+        Variable.DOCKER_CONFIG_JSON,
     }
 )
 """Variables that formats use and that templates of users may not use."""
@@ -260,6 +272,7 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
     Format.PIP_CONF: {"pip.conf": Variable.PIP_CONF},
     Format.NPMRC: {".npmrc": Variable.NPMRC},
     Format.MAVEN_SETTINGS: {"settings.xml": Variable.MAVEN_SETTINGS},
+    Format.DOCKER_CONFIG_JSON: {".dockerconfigjson": Variable.DOCKER_CONFIG_JSON},
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
     Format.HEADER_CREDENTIAL: {"credential": Variable.HEADER},

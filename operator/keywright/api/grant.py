@@ -13,7 +13,13 @@ from typing import Annotated, Final
 import msgspec
 
 from keywright.api.durations import parse_duration
-from keywright.api.formats import PREVIOUS_KEY_ENTRY, Format, Variable
+from keywright.api.formats import (
+    OPAQUE,
+    PREVIOUS_KEY_ENTRY,
+    SECRET_TYPES,
+    Format,
+    Variable,
+)
 from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
 from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
@@ -41,11 +47,11 @@ class SecretSpec(SpecStruct, frozen=True):
     """The Secret in which a grant stores its key.
 
     Without `formats`, the default of the kind applies; an empty list means that only `data` is
-    written.
+    written. Without `type`, the formats determine it.
     """
 
     name: str | None = None
-    type: Text = "Opaque"
+    type: Text | None = None
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     formats: tuple[Format, ...] | None = None
@@ -228,6 +234,12 @@ class ApiKeyGrant:
         if not wanted.include_previous:
             return wanted.data
         return {**wanted.data, PREVIOUS_KEY_ENTRY: f"${{{Variable.PREVIOUS_API_KEY}}}"}
+
+    @property
+    def secret_type(self) -> str:
+        """The type of the Secret: its field, otherwise the one that a format needs."""
+        needed = (SECRET_TYPES[form] for form in self.formats if form in SECRET_TYPES)
+        return self.spec.secret.type or next(needed, OPAQUE)
 
     def with_formats_for(self, traits: SourceTraits) -> ApiKeyGrant:
         """Return the grant with the default formats for keys of such a source."""

@@ -160,6 +160,11 @@ class KeySpec(SpecStruct, frozen=True):
         del region, traits
         return {}
 
+    def registries(self, region: str, account_id: str | None) -> tuple[str, ...]:
+        """The hosts of the container registries that the key logs in to; empty for most kinds."""
+        del region, account_id
+        return ()
+
     @property
     def session_policies(self) -> tuple[str, ...]:
         """The fields that limit the session of the key; empty if any session will do."""

@@ -25,7 +25,7 @@ from keywright.api.errors import FieldError
 from keywright.api.formats import SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
 from keywright.api.model_studio_keys import ModelStudioKey, ModelStudioTemporaryKey
-from keywright.api.registry_tokens import CodeArtifactToken
+from keywright.api.registry_tokens import CodeArtifactToken, EcrToken
 from keywright.api.schema import (
     KeyIdentity,
     Listed,
@@ -182,6 +182,7 @@ Key: TypeAlias = (
     | ClaudePlatformShortTermKey
     | AwsLongTermKey
     | CodeArtifactToken
+    | EcrToken
     | SessionCredentials
     | ApiGatewayKey
     | BearerToken
@@ -199,6 +200,7 @@ class KeyKind(StrEnum):
     CLAUDE_PLATFORM_SHORT_TERM_KEY = ClaudePlatformShortTermKey.kind
     AWS_LONG_TERM_KEY = AwsLongTermKey.kind
     CODE_ARTIFACT_TOKEN = CodeArtifactToken.kind
+    ECR_TOKEN = EcrToken.kind
     SESSION_CREDENTIALS = SessionCredentials.kind
     API_GATEWAY_KEY = ApiGatewayKey.kind
     BEARER_TOKEN = BearerToken.kind
@@ -215,6 +217,7 @@ class KeyFields(SpecStruct, frozen=True):
     claude_platform_short_term_key: ClaudePlatformShortTermKey | None = None
     aws_long_term_key: AwsLongTermKey | None = None
     code_artifact_token: CodeArtifactToken | None = None
+    ecr_token: EcrToken | None = None
     session_credentials: SessionCredentials | None = None
     api_gateway_key: ApiGatewayKey | None = None
     bearer_token: BearerToken | None = None

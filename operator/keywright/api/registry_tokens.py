@@ -1,5 +1,6 @@
-"""Tokens for package repositories of AWS."""
+"""Tokens for package repositories and container registries of AWS."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, TypeAlias
 
@@ -10,7 +11,7 @@ from keywright.api import checks
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
-from keywright.api.formats import PACKAGE_FORMATS, Format, Variable
+from keywright.api.formats import PACKAGE_FORMATS, REGISTRY_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ProbeMode
 from keywright.api.partitions import service_host
 from keywright.api.schema import KeyIdentity, Region
@@ -26,7 +27,11 @@ RepositoryName: TypeAlias = Annotated[
 """The name of a repository, which becomes part of a URL path: botocore's model."""
 
 _LONGEST: Final = "12h"
+_MOST_ACCOUNTS: Final = 10
+_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+ECR_USER: Final = "AWS"
+"""The user name of every login to ECR."""
 
 
 class CodeArtifactToken(KeySpec, frozen=True, kw_only=True):
@@ -112,3 +117,43 @@ class CodeArtifactToken(KeySpec, frozen=True, kw_only=True):
             Variable.REPOSITORY: self.repository,
             Variable.USERNAME: "aws",
         }
+
+
+class EcrToken(KeySpec, frozen=True, kw_only=True):
+    """A login to the private registries of Amazon ECR, valid for 12 hours."""
+
+    kind: ClassVar = "ecrToken"
+    formats: ClassVar = REGISTRY_FORMATS
+    default_formats: ClassVar = (Format.DOCKER_CONFIG_JSON,)
+    variables: ClassVar = COMMON_VARIABLES | _EXPIRY | {Variable.API_KEY, Variable.USERNAME}
+    probe_modes: ClassVar = frozenset({ProbeMode.SERVICE})
+    is_regional: ClassVar = True
+
+    region: Region | None = None
+    accounts: Annotated[
+        tuple[AccountId, ...], msgspec.Meta(min_length=1, max_length=_MOST_ACCOUNTS)
+    ] = ()
+
+    @property
+    @override
+    def own_region(self) -> str | None:
+        """The region field of the key."""
+        return self.region
+
+    @override
+    def own_values(self, region: str, traits: SourceTraits) -> Mapping[Variable, str]:
+        """The user name that the registries expect: ECR user guide, "Registry authentication"."""
+        del region, traits
+        return {Variable.USERNAME: ECR_USER}
+
+    @override
+    def registries(self, region: str, account_id: str | None) -> tuple[str, ...]:
+        """The registry of the caller's account, and those of the other accounts.
+
+        ECR user guide, "Private registry"; the suffix is that of the partition.
+        """
+        suffix = service_host("ecr", region=region)
+        # It may come from the status of the grant, and becomes part of a host name.
+        own = (account_id,) if account_id and _ACCOUNT.fullmatch(account_id) else ()
+        accounts = dict.fromkeys((*own, *self.accounts))
+        return tuple(f"{account}.dkr.{suffix}" for account in accounts)

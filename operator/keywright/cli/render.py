@@ -122,7 +122,7 @@ def _secret(entry: GrantEntry, data: dict[str, str]) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata,
-        "type": grant.spec.secret.type,
+        "type": grant.secret_type,
         "stringData": data,
     }
 

@@ -118,6 +118,8 @@ ALIBABA_ARN: Final = _form("ARN", r"acs:[a-z]{1,32}:[a-z0-9-]{0,64}:\d{0,20}:[!-
 MODEL_STUDIO_KEY: Final = _form("API key of Model Studio", r"[A-Za-z0-9._~+/=-]{1,1024}")
 # CodeArtifact: a JSON Web Encryption, and words that a URL holds without quotes.
 PACKAGE_TOKEN: Final = _form("authorization token", r"[A-Za-z0-9._~+/=-]{1,16384}")
+# ECR: JSON in base64. "The size of the authorization token is not fixed": botocore's model.
+REGISTRY_PASSWORD: Final = _form("registry password", r"[A-Za-z0-9._~+/=-]{1,12000}")
 # RFC 6750: the characters allowed in a header.
 BEARER: Final = _form("bearer token", r"[!-~]{1,16384}")
 

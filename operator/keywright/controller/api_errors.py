@@ -54,6 +54,7 @@ def held_back(grant: ApiKeyGrant) -> Failure:
 def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
     """The failure for a write that the API server did not carry out."""
     name = state.grant.secret_name if state.grant is not None else state.subject.name
+    than = "" if state.grant is None else f" than {state.grant.secret_type}"
     if isinstance(error, ApiUnreachableError):
         return api_unreachable()
     if not isinstance(error, ApiError):
@@ -68,7 +69,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
         )
     if error.status == 422 and "type" in error.fields:
         return Failure(
-            f"Secret {name} exists with another type, and a type cannot be changed.",
+            f"Secret {name} exists with another type{than}, and a type cannot be changed.",
             kind=FailureClass.CONFIGURATION,
             reason="SecretTypeImmutable",
             field="spec.secret.type",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from keywright.api.formats import OPAQUE
 from keywright.api.names import (
     ANNOTATION_OWNER,
     ANNOTATION_WARNING,
@@ -19,8 +20,11 @@ from keywright.api.names import (
 )
 from keywright.secrets.ownership import field_of, owned_fields
 
-DEFAULT_TYPE: Final = "Opaque"
 _GROUPS: Final = ("labels", "annotations")
+# Entries that the API server requires of a type, without content and in base64: no login at all.
+_REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
+    "kubernetes.io/dockerconfigjson": {".dockerconfigjson": "e30="}
+}
 _RENAMED: Final = {
     LEGACY_ANNOTATION_OWNER: ANNOTATION_OWNER,
     LEGACY_ANNOTATION_WARNING: ANNOTATION_WARNING,
@@ -55,7 +59,7 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
                 if f'k:{{"uid":"{reference.get("uid")}"}}' in references
             ],
         },
-        "type": secret.get("type", DEFAULT_TYPE),
+        "type": secret.get("type", OPAQUE),
         "data": _owned(secret.get("data"), by=owned.get("f:data")),
     }
 
@@ -63,15 +67,16 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
 def without_ours(metadata: Mapping[str, Any], *, type_: str) -> dict[str, Any]:
     """The body of an apply that removes all fields of this field manager from a Secret.
 
-    Fields that others own or share stay. The API server rejects it if the Secret has changed since
-    it was read.
+    Fields that others own or share stay, and an entry that the type requires stays without its
+    content. The API server rejects it if the Secret has changed since it was read.
     """
     identity = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
-    if type_ != DEFAULT_TYPE:
+    if type_ != OPAQUE:
         # If omitted it would be the default, and a type is immutable.
         body["type"] = type_
-    return body
+    emptied = _owned(_REQUIRED.get(type_), by=owned_fields(metadata).get("f:data"))
+    return {**body, "data": emptied} if emptied else body
 
 
 def legacy_annotations(answer: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -95,7 +95,7 @@ def manifest(
             "annotations": annotations,
             "ownerReferences": [_owner_reference(grant)],
         },
-        "type": grant.spec.secret.type,
+        "type": grant.secret_type,
         "data": {
             key: b2a_base64(text.encode(), newline=False).decode() for key, text in data.items()
         },

@@ -40,6 +40,7 @@ _ONE_KEY: Final = frozenset(
         Variable.PIP_CONF,
         Variable.NPMRC,
         Variable.MAVEN_SETTINGS,
+        Variable.DOCKER_CONFIG_JSON,
     }
 )
 # A token within a URL, a setting or an element: no shorter word of such a file is one.

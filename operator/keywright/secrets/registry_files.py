@@ -1,7 +1,10 @@
-"""The files of package managers that contain a key."""
+"""The files of package managers and container tools that contain a key."""
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -75,3 +78,14 @@ class PackageLogin:
             password=escape(self.token),
             url=escape(f"https://{self.host}/maven/{self.repository}/"),
         )
+
+
+def docker_config(registries: Iterable[str], *, username: str, password: str) -> str:
+    """The configuration of container tools with one login for each registry.
+
+    As `kubectl create secret docker-registry` writes it: some readers use `auth`, others the two
+    fields.
+    """
+    auth = base64.b64encode(f"{username}:{password}".encode()).decode()
+    login = {"username": username, "password": password, "auth": auth}
+    return json.dumps({"auths": dict.fromkeys(registries, login)}, separators=(",", ":"))

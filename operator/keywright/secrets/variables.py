@@ -15,7 +15,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
-from keywright.secrets import alibaba_files
+from keywright.secrets import alibaba_files, registry_files
 from keywright.secrets.alibaba_files import AccessKey
 from keywright.secrets.credential import (
     Credential,
@@ -92,6 +92,10 @@ class Values:
             username=self.plain(Variable.USERNAME),
             token=self.plain(Variable.API_KEY),
         )
+
+    def registries(self) -> tuple[str, ...]:
+        """The hosts of the container registries that the key logs in to."""
+        return self.grant.key.registries(self.credential.region, self.credential.account_id)
 
     def plain(self, variable: Variable, *, without: str = "") -> str:
         """The value of the variable, if it needs no quotes or escapes in any file.
@@ -219,6 +223,15 @@ def _otlp_headers(values: Values) -> str:
     return ",".join(f"{name}={quote(value)}" for name, value in headers.items())
 
 
+def _docker_config(values: Values) -> str | None:
+    registries = values.registries()
+    if not registries:
+        return None
+    return registry_files.docker_config(
+        registries, username=values[Variable.USERNAME], password=values[Variable.API_KEY]
+    )
+
+
 def _expires_at(values: Values) -> str | None:
     end = values.credential.expires_at
     return None if end is None else format_time(end)
@@ -299,6 +312,7 @@ _RESOLVERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.PIP_CONF: lambda values: values.package_login().pip_conf(),
     Variable.NPMRC: lambda values: values.package_login().npmrc(),
     Variable.MAVEN_SETTINGS: lambda values: values.package_login().maven_settings(),
+    Variable.DOCKER_CONFIG_JSON: _docker_config,
     Variable.ALIBABA_CONFIG_JSON: lambda values: alibaba_files.config_json(values.access_key()),
     Variable.ALIBABA_CREDENTIALS_FILE: (
         lambda values: alibaba_files.credentials_ini(values.plain_access_key())

@@ -42,7 +42,8 @@ class AwsCloud(EmulatedCloud):
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
     "aws-external-anthropic", "eks-auth", "rolesanywhere", "monitoring", "logs", "xray",
-    "codeartifact", "codeartifact-repositories", "apigateway" and "execute-api".
+    "codeartifact", "codeartifact-repositories", "ecr", "ecr-registries", "apigateway" and
+    "execute-api".
     """
 
     name = "aws"
@@ -342,7 +343,7 @@ class AwsCloud(EmulatedCloud):
         )
 
     def limit_registry_tokens(self, service: str, *, seconds: float | None) -> None:
-        """Let new tokens of "codeartifact" expire after that long; None removes it."""
+        """Let new tokens of "codeartifact" or "ecr" expire after that long; None removes it."""
         self._ask("limit_registry_tokens", service=service, seconds=seconds)
 
     # --- telemetry -------------------------------------------------------------------------------

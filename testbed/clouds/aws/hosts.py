@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from testbed.clouds.aws import codeartifact
+from testbed.clouds.aws import codeartifact, ecr
 
 # SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for most others
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
@@ -20,13 +20,15 @@ _HOSTS = (
     re.compile(
         rf"(?P<service>bedrock-mantle|aws-external-anthropic|eks-auth)\.{_REGION}\.api\.aws"
     ),
+    re.compile(rf"api\.(?P<service>ecr)\.{_REGION}\.amazonaws\.com"),
     re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
 )
-# the hosts of package repositories, with the names of their services
+# the hosts of package repositories and container registries, with the names of their services
 _REGISTRIES = {
     codeartifact.REPOSITORIES: re.compile(
         rf"[a-z][a-z0-9-]*-\d{{12}}\.d\.codeartifact\.{_REGION}\.amazonaws\.com"
     ),
+    ecr.REGISTRIES: re.compile(rf"\d{{12}}\.dkr\.ecr\.{_REGION}\.amazonaws\.com"),
 }
 # the domains of the proxy
 DOMAINS = ("amazonaws.com", "api.aws")

@@ -1,4 +1,4 @@
-"""Issued tokens of registries: for which access key, and until when."""
+"""Issued tokens of CodeArtifact and ECR: for which access key, and until when."""
 
 from __future__ import annotations
 
@@ -72,6 +72,21 @@ def encrypted_token(*, issued_at: float, expires_at: float) -> str:
     header |= {"exp": int(expires_at), "alg": "A128GCMKW", "iv": _random(12)}
     first = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
     return ".".join((first, _random(16), _random(12), _random(900), _random(16)))
+
+
+def opaque_password(*, expires_at: float) -> str:
+    """A password in the form of ECR's: JSON in base64, of about 2,700 characters.
+
+    As posted in awslabs/amazon-ecr-credential-helper#63 and other reports, without its values. [U]
+    """
+    content = {
+        "payload": base64.b64encode(secrets.token_bytes(1300)).decode(),
+        "datakey": base64.b64encode(secrets.token_bytes(180)).decode(),
+        "version": "2",
+        "type": "DATA_KEY",
+        "expiration": int(expires_at),
+    }
+    return base64.b64encode(json.dumps(content).encode()).decode()
 
 
 def _random(length: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from testbed.clouds import serving
-from testbed.clouds.aws import bearer, codeartifact, mantle, service_credentials
+from testbed.clouds.aws import bearer, codeartifact, ecr, mantle, service_credentials
 from testbed.clouds.aws.accounts import Accounts
 from testbed.clouds.aws.api_keys import ApiKeys
 from testbed.clouds.aws.api_regions import ApiRegions
@@ -17,6 +17,7 @@ from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
 from testbed.clouds.aws.claude_platform import ClaudePlatform
 from testbed.clouds.aws.codeartifact import CodeArtifact, Domains, PackageRepositories
 from testbed.clouds.aws.control import Control
+from testbed.clouds.aws.ecr import ContainerRegistry, Registries
 from testbed.clouds.aws.execute_api import ExecuteApi
 from testbed.clouds.aws.hosts import DOMAINS, service_of
 from testbed.clouds.aws.iam import IdentityAndAccessManagement
@@ -93,6 +94,7 @@ def _wire() -> tuple[Gateway, Control]:
         accounts=accounts, sessions=sessions, authentication=authentication
     )
     domains, package_tokens = Domains(), RegistryTokens(clock=clock)
+    registry_tokens = RegistryTokens(clock=clock)
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
@@ -117,6 +119,8 @@ def _wire() -> tuple[Gateway, Control]:
         roles_anywhere,
         CodeArtifact(domains=domains, tokens=package_tokens, authentication=authentication),
         PackageRepositories(domains=domains, tokens=package_tokens, authentication=authentication),
+        ContainerRegistry(tokens=registry_tokens, authentication=authentication),
+        Registries(tokens=registry_tokens, authentication=authentication),
         *telemetry.values(),
         ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
@@ -144,7 +148,7 @@ def _wire() -> tuple[Gateway, Control]:
         roles_anywhere=roles_anywhere,
         telemetry=telemetry,
         domains=domains,
-        registry_tokens={codeartifact.SERVICE: package_tokens},
+        registry_tokens={codeartifact.SERVICE: package_tokens, ecr.SERVICE: registry_tokens},
         faults=faults,
         journal=journal,
     )

@@ -58,6 +58,8 @@ POLICIES = {
     "claude-platform-short-term/trust": ("role/writer-claude", "trust"),
     "codeartifact/permissions": ("role/builder-packages", "permissions"),
     "codeartifact/trust": ("role/builder-packages", "trust"),
+    "ecr-pull-secret/permissions": ("role/shop-registry", "permissions"),
+    "ecr-pull-secret/trust": ("role/shop-registry", "trust"),
     "llm-app/permissions": ("role/assistant-bedrock", "permissions"),
     "llm-app/trust": ("role/assistant-bedrock", "trust"),
     "operator-identity-aws/permissions": ("user/legacy", "permissions"),

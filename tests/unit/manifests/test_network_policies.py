@@ -33,10 +33,15 @@ def _allows(host: str) -> bool:
     )
 
 
+# The endpoint prefix in botocore's model, where it is not the name of the service.
+_PREFIXES = {"ecr": "api.ecr"}
+
+
 @pytest.mark.parametrize("service", [*SERVICES, "bedrock", "bedrock-runtime", "logs", "xray"])
 def test_the_hosts_of_aws_are_allowed(service: str) -> None:
     """Regional ones, and those without a region."""
-    assert _allows(service_host(service, region=_REGION)) or _allows(f"{service}.amazonaws.com")
+    prefix = _PREFIXES.get(service, service)
+    assert _allows(service_host(prefix, region=_REGION)) or _allows(f"{prefix}.amazonaws.com")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,7 @@ def test_the_hosts_of_aws_are_allowed(service: str) -> None:
         "abc123.execute-api.eu-central-1.amazonaws.com",
         claude_platform_url(_REGION).removeprefix("https://"),
         "tools-111122223333.d.codeartifact.eu-central-1.amazonaws.com",
+        "111122223333.dkr.ecr.eu-central-1.amazonaws.com",
         "monitoring.eu-central-1.amazonaws.com",
         "modelstudio.cn-beijing.aliyuncs.com",
         *SHARED_HOSTS.values(),

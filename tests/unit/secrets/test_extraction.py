@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+import pytest
+
 from keywright.secrets.extraction import (
     changed_at_admission,
     shared_marks,
@@ -81,6 +83,17 @@ def test_an_apply_of_nothing_removes_all_that_is_ours() -> None:
     assert body == {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
     typed = without_ours(_old()["metadata"], type_="example.com/x")
     assert typed == body | {"type": "example.com/x"}
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_an_entry_that_the_type_requires_stays_without_its_login(*, is_ours: bool) -> None:
+    """Of a Secret for registries; that of another manager stays as it is."""
+    registry = grant(bedrockShortTermKey=None, ecrToken={})
+    manifest = manifest_of(registry if is_ours else _GRANT)
+    metadata = metadata_after_apply(manifest) | {"uid": "s", "resourceVersion": "7"}
+    body = without_ours(metadata, type_="kubernetes.io/dockerconfigjson")
+    assert body["type"] == "kubernetes.io/dockerconfigjson"
+    assert body.get("data") == ({".dockerconfigjson": "e30="} if is_ours else None)
 
 
 def test_marks_that_are_left_are_removed_by_name() -> None:

@@ -1,7 +1,9 @@
-"""Files of package managers, and reading the key back from them."""
+"""Files of package managers and container tools, and reading the key back from them."""
 
 from __future__ import annotations
 
+import base64
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,7 +12,7 @@ from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.fingerprint import KeyFacts, fingerprint
 from keywright.secrets.recovery import Record, recover
-from keywright.secrets.registry_files import PackageLogin
+from keywright.secrets.registry_files import PackageLogin, docker_config
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED
 
 _TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.cGxhbnRlZA.dG9r-ZW4_.c2VjcmV0.dGFn"
@@ -41,13 +43,23 @@ def test_the_token_is_in_no_repr() -> None:
     assert _TOKEN not in repr(_login())
 
 
-def _recovered(data: dict[str, str], token: str) -> bool:
+def test_container_tools_find_one_login_for_each_registry() -> None:
+    """As `kubectl create secret docker-registry` writes it."""
+    found = json.loads(docker_config(["one.test", "two.test"], username="AWS", password="p:w"))
+    assert found["auths"].keys() == {"one.test", "two.test"}
+    login = found["auths"]["two.test"]
+    assert (login["username"], login["password"]) == ("AWS", "p:w")
+    assert base64.b64decode(login["auth"]) == b"AWS:p:w"
+
+
+def _recovered(
+    data: dict[str, str], token: str, *, kind: KeyKind = KeyKind.CODE_ARTIFACT_TOKEN
+) -> bool:
     values = {"apiKey": Sensitive(token)}
     mark = fingerprint(
         key_identity="", data={}, values=values, facts=_FACTS, key=HASH_KEY, namespace="chat"
     )
     record = Record(mark, facts=(_FACTS,))
-    kind = KeyKind.CODE_ARTIFACT_TOKEN
     found = recover(kind, data=data, record=record, key=HASH_KEY, namespace="chat")
     return found is not None and found["apiKey"].reveal() == token
 
@@ -57,6 +69,13 @@ def _recovered(data: dict[str, str], token: str) -> bool:
 def test_a_token_is_read_back_from_each_file(file: str, token: str) -> None:
     """So that another layout needs no new token."""
     assert _recovered({"file": getattr(_login(token), file)()}, token)
+
+
+@pytest.mark.parametrize("password", [_TOKEN, "x" * 2700 + "/y+z==", "p" * 12_000])
+def test_a_password_is_read_back_from_the_file_of_container_tools(password: str) -> None:
+    """Of any length that is accepted, and beside the same login in another form."""
+    file = docker_config(["one.test", "two.test"], username="AWS", password=password)
+    assert _recovered({"file": file}, password, kind=KeyKind.ECR_TOKEN)
 
 
 def test_another_token_is_not_read_back() -> None:

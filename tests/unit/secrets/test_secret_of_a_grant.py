@@ -91,6 +91,28 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
     }
 
 
+_REGISTRY: dict[str, Any] = {"bedrockShortTermKey": None, "ecrToken": {}}
+_FOR_REGISTRIES = "kubernetes.io/dockerconfigjson"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, "Opaque"),
+        ({"secret": {"type": "example.com/key"}}, "example.com/key"),
+        (_REGISTRY, _FOR_REGISTRIES),
+        ({**_REGISTRY, "secret": {"formats": ["ApiKey", "DockerConfigJson"]}}, _FOR_REGISTRIES),
+        ({**_REGISTRY, "secret": {"formats": ["ApiKey"]}}, "Opaque"),
+        ({**_REGISTRY, "secret": {"formats": [], "data": {"a": "${apiKey}"}}}, "Opaque"),
+        # As earlier CRDs stored it.
+        ({**_REGISTRY, "secret": {"type": "Opaque"}}, "Opaque"),
+    ],
+)
+def test_the_type_is_the_one_that_the_formats_need(spec: dict[str, Any], expected: str) -> None:
+    """Unless the field says otherwise."""
+    assert grant(**spec).secret_type == expected
+
+
 def test_no_metadata_shows_the_key() -> None:
     """A reader of the Secret's metadata, without its data, learns nothing of the key."""
     assert TOKEN not in str(manifest_of(GRANT)["metadata"])

@@ -21,7 +21,7 @@ from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS
 from keywright.clouds.bounded import FairLruDict, LruDict
 from keywright.clouds.interfaces import Session
 
-SERVICES: Final = ("apigateway", "codeartifact", "iam", "rolesanywhere", "sts")
+SERVICES: Final = ("apigateway", "codeartifact", "ecr", "iam", "rolesanywhere", "sts")
 """The services of AWS whose models the image keeps; a client of another one is not created."""
 DEFAULT_ATTEMPTS: Final = 3
 _MAX_UNSIGNED: Final = 64

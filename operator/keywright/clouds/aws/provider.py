@@ -19,6 +19,7 @@ from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.claude_platform import short_term as claude_short_term
 from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.codeartifact import tokens as package_tokens
+from keywright.clouds.aws.ecr import tokens as registry_tokens
 from keywright.clouds.aws.iam import permissions as iam
 from keywright.clouds.aws.iam import service_use
 from keywright.clouds.aws.iam.user_keys import UserKeys
@@ -82,6 +83,9 @@ KEYS: dict[KeyKind, IssuedKind] = {
     ),
     KeyKind.CODE_ARTIFACT_TOKEN: IssuedKind(
         package_tokens, package_tokens.permissions, probe=package_tokens.probe
+    ),
+    KeyKind.ECR_TOKEN: IssuedKind(
+        registry_tokens, registry_tokens.permissions, probe=registry_tokens.probe
     ),
     KeyKind.SESSION_CREDENTIALS: IssuedKind(session_credentials, session_credentials.permissions),
 }

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError
+from keywright.api.formats import OPAQUE
 from keywright.controller.context import Context, Result
 from keywright.planning.former import LOOK_AGAIN, RETRY
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import FormerState, FormerTended, TendFormer
-from keywright.secrets.extraction import DEFAULT_TYPE, shared_marks, without_ours
+from keywright.secrets.extraction import shared_marks, without_ours
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 
 _LOG = logging.getLogger(__name__)
@@ -69,11 +70,11 @@ async def _clear(
     if record is None or record.secret == (namespace, name):
         # The name was changed back in the meantime.
         raise ConflictError
-    body = without_ours(found["metadata"], type_=found.get("type", DEFAULT_TYPE))
+    body = without_ours(found["metadata"], type_=found.get("type", OPAQUE))
     context.fence.check()
     try:
         answer = await context.objects.apply_secret(body, must_not_exist=False)
-        left = shared_marks(answer, keys=read.owned_keys)
+        left = shared_marks(answer, keys=read.owned_keys - body.get("data", {}).keys())
         if left is not None:
             context.fence.check()
             await context.objects.patch_secret(left, namespace=namespace, name=name)
