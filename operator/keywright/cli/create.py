@@ -14,7 +14,7 @@ from keywright.cli.manifest_input import input_errors
 
 KINDS = (
     *("bedrock", "bedrock-long-term", "claude-platform", "claude-platform-long-term"),
-    *("cloudwatch", "cloudwatch-logs", "xray", "codeartifact", "session", "api-gateway"),
+    *("cloudwatch", "cloudwatch-logs", "xray", "codeartifact", "ecr", "session", "api-gateway"),
     *("model-studio", "model-studio-temporary", "access-token", "bearer"),
 )
 EXCHANGES = ("anthropic", "openai", "openrouter", "generic")

@@ -101,6 +101,7 @@ _KINDS: Final[Mapping[str, tuple[str, Callable[[argparse.Namespace, str], dict[s
     "bedrock-long-term": ("bedrockLongTermKey", _bedrock_long_term),
     "claude-platform": ("claudePlatformShortTermKey", _claude_platform),
     "codeartifact": ("codeArtifactToken", _code_artifact),
+    "ecr": ("ecrToken", _empty),
     "session": ("sessionCredentials", _with_duration),
     "api-gateway": ("apiGatewayKey", _api_gateway),
     "model-studio": ("modelStudioKey", _model_studio),

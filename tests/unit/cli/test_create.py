@@ -112,6 +112,7 @@ GRANTS = {
         *("--kind=codeartifact", "--domain=my-domain", "--domain-owner=123456789012"),
         *("--repository=my-repository", "--duration=1h", "--format=PipConf"),
     ],
+    "ecr": ["--kind=ecr", "--format=DockerConfigJson"],
 }
 OF_OTHERS = {
     "model studio": ("rrsa in beijing", ["--kind=model-studio", "--rotate-every=7d"]),
