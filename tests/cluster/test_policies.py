@@ -168,7 +168,11 @@ CASES = (
     ),
     Case(
         "a login to registries in an opaque Secret",
-        grant={"bedrockShortTermKey": None, "secret": {"type": "Opaque"}, "ecrToken": {}},
+        grant={
+            "bedrockShortTermKey": None,
+            "secret": {"type": "Opaque", "formats": ["DockerConfigJson"]},
+            "ecrToken": {},
+        },
     ),
     Case(
         "an endpoint of the vendor",
