@@ -23,7 +23,11 @@ def terminal(tenant: Tenant, *arguments: str, columns: int, **environment: str) 
     main, end = pty.openpty()
     seen, interrupted = b"", False
     with subprocess.Popen(
-        [sys.executable, "-m", "keywright", *arguments, "-n", tenant.namespace],
+        # In a background job of a shell, SIGINT is ignored, also by what is started there.
+        [
+            *("env", "--default-signal=INT", sys.executable),
+            *("-m", "keywright", *arguments, "-n", tenant.namespace),
+        ],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
