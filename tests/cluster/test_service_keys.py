@@ -134,7 +134,8 @@ def test_one_grant_owns_a_user_that_others_use(make_tenant: MakeTenant) -> None:
     renew(owner, revision=2)
     eventually(lambda: len(owner.listed()) == 3)
     owner.world.api.delete(owner.grant_path())
-    eventually(lambda: not owner.world.api.exists(owner.grant_path()))
+    # It waits for half a minute for the others to be deleted too.
+    eventually(lambda: not owner.world.api.exists(owner.grant_path()), seconds=90)
     assert owner.has_user()
     assert set(owner.listed()) == {
         owner.ready(name=service.host)["keyId"] for service in (XRAY, LOGS)
