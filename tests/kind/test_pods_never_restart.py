@@ -16,8 +16,9 @@ from tests.kind.stage import Stage
 pytestmark = pytest.mark.kind
 _RENEWALS = 10
 _FEWEST_KEYS = 3
-# A call that takes longer than its second puts the next one off.
-_LONGEST_PAUSE_SECONDS = 5.0
+# A call that takes longer than its second puts the next one off; here the node shares two cores
+# with the clouds and the other tests.
+_LONGEST_PAUSE_SECONDS = 15.0
 _ENOUGH_SECONDS = 330.0
 
 
