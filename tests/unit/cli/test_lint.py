@@ -79,6 +79,19 @@ def test_a_grant_outside_of_a_kustomization_conflicts_with_one_inside(tmp_path: 
     assert [line.split()[1] for line in found] == ["KW204"]
 
 
+def test_the_cure_of_a_namespace_names_the_labels_of_the_selector(tmp_path: Path) -> None:
+    """The cure names what to add, not only that something is missing."""
+    shared = tmp_path / "shared"
+    shutil.copytree(EXAMPLES / "shared-source", shared)
+    source = yaml.safe_load((shared / "credentialsource.yaml").read_text())
+    labels = {"keywright.example/tier": "gold"}
+    source["spec"]["allowedNamespaces"] = {"selector": {"matchLabels": labels}}
+    (shared / "credentialsource.yaml").write_text(yaml.safe_dump(source))
+    cures = [each.cure for each in _lint(shared).findings if each.rule.id == "KW202"]
+    assert cures
+    assert all("(keywright.example/tier=gold)" in cure for cure in cures)
+
+
 @pytest.mark.parametrize("output", FORMATS)
 def test_the_exit_code_says_whether_there_are_findings(
     output: str, capsys: pytest.CaptureFixture[str]
